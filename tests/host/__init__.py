@@ -1,0 +1,1 @@
+"""What a running appliance must be: Testinfra over SSH, on any appliance (`pytest tests/host --hosts=ssh://root@ADDRESS`)."""
