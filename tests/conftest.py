@@ -4,13 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ksmg.policy import DataPolicy, parse_policy
-from ksmg.policy.loading import read_document
-
+from host.expectation import POLICY
+from ksmg.policy import DataPolicy
 from lab.target import Target
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-POLICY = parse_policy(read_document(REPOSITORY / "inventory/group_vars/all/data_policy.yml"))
 
 
 def described_target() -> Target | None:

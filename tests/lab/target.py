@@ -52,8 +52,8 @@ class Target:
     def load(cls, file: Path) -> "Target":
         """Read the description that `save` wrote."""
         facts = json.loads(file.read_text())
-        sides = {side: Neighbour(**facts.pop(side)) for side in ("inside", "outside")}
-        return cls(**facts, **sides)
+        inside, outside = (Neighbour(**facts.pop(side)) for side in ("inside", "outside"))
+        return cls(**facts, inside=inside, outside=outside)
 
     def save(self, file: Path) -> None:
         """Write the description."""

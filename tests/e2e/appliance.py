@@ -1,0 +1,63 @@
+"""The appliance's own command line, over SSH."""
+
+import json
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from host.expectation import POLICY, locations
+from lab.target import Target
+
+from e2e.waiting import until
+
+TIME_LIMIT = 180
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """Runs commands on the target as its administrator."""
+
+    target: Target
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        """What the command printed."""
+        command = ["ssh", "-F", self.target.ssh_config, self.target.name, shlex.join(argv)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"`{shlex.join(argv)}` failed ({done.returncode}): {done.stderr or done.stdout}")
+        return done.stdout
+
+    def ksmg(self, *argv: str) -> Any:
+        """The JSON answer of a `ksmg` command."""
+        return json.loads(self.run("ksmg", *argv, "--json"))
+
+    def lines_with(self, marker: str, file: str) -> list[str]:
+        """Lines of a log that name the marker."""
+        return self.run("grep", "-F", marker, file, check=False).splitlines()
+
+    def log(self, name: str) -> str:
+        """The path of one of the policy's log files, by its name."""
+        return next(str(at.place) for at in locations(POLICY).values() if at.type == "log" and at.place.name == name)
+
+    def event_about(self, marker: str) -> dict[str, Any]:
+        """The event of the message with this marker; events are written a moment after the answer."""
+
+        def look() -> dict[str, Any] | None:
+            return next((event for event in self.ksmg("events") if marker in event["message_id"]), None)
+
+        return until(look, f"event about {marker}")
+
+    def backup_of(self, marker: str) -> dict[str, Any]:
+        """The copy in Backup of the message with this marker; it is there before the sender has the answer."""
+        entries: list[dict[str, Any]] = self.ksmg("backup", "list")
+        return next(entry for entry in entries if marker in entry["message_id"])
+
+    def dkim_record(self, domain: str) -> tuple[str, str]:
+        """Name and value of the DNS record to publish for a signing domain, from its key file."""
+        directory = next(str(at.place) for at in locations(POLICY).values() if at.owner == "opendkim")
+        file = self.run("find", directory, "-name", f"{domain}.*.key").split()[0]
+        selector = file.rsplit("/", 1)[1].removeprefix(f"{domain}.").removesuffix(".key")
+        public = self.run("openssl", "pkey", "-in", file, "-pubout").replace("-----", "\n").splitlines()
+        key = "".join(line for line in public if line and "PUBLIC KEY" not in line)
+        return f"{selector}._domainkey.{domain}", f"v=DKIM1; k=rsa; p={key}"

@@ -1,0 +1,72 @@
+"""The target's neighbours, and the DNS records that only a running appliance can tell."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lab.target import Target
+
+from e2e.appliance import Appliance
+from e2e.mailbox import Mailbox
+from e2e.samples import Sample
+from e2e.smtp import Answer, send
+
+Send = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def appliance(target: Target) -> Appliance:
+    return Appliance(target)
+
+
+@pytest.fixture(scope="session")
+def inside(target: Target) -> Mailbox:
+    """The organisation's own mail server."""
+    return Mailbox(Path(target.inside.sink))
+
+
+@pytest.fixture(scope="session")
+def outside(target: Target) -> Mailbox:
+    """A foreign organisation's mail server."""
+    return Mailbox(Path(target.outside.sink))
+
+
+@pytest.fixture(scope="session")
+def stranger(target: Target) -> str:
+    """Somebody on the internet."""
+    return f"anna@{target.partner}"
+
+
+@pytest.fixture(scope="session")
+def employee(target: Target) -> str:
+    """Somebody of the organisation."""
+    return f"boris@{target.domain}"
+
+
+@pytest.fixture(scope="session")
+def send_in(target: Target, stranger: str, employee: str) -> Send:
+    """Mail from the internet to an employee."""
+
+    def deliver(sample: Sample, *options: str) -> Answer:
+        return send(target, target.outside, stranger, employee, sample, *options)
+
+    return deliver
+
+
+@pytest.fixture(scope="session")
+def send_out(target: Target, stranger: str, employee: str) -> Send:
+    """Mail from the organisation's server to the internet."""
+
+    def deliver(sample: Sample, *options: str) -> Answer:
+        return send(target, target.inside, employee, stranger, sample, *options)
+
+    return deliver
+
+
+@pytest.fixture(scope="session")
+def site_authority(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The certificate of the site's authority, as a file for clients."""
+    tls = "/var/opt/kaspersky/ksmg/mta/tls"
+    file = tmp_path_factory.mktemp("ca") / "ca.crt"
+    file.write_text(appliance.run("cat", f"{tls}/ca.crt"))
+    yield file

@@ -1,0 +1,63 @@
+"""A scanner that does not answer: mail waits at the sender, and never passes unscanned in silence."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e import samples
+from e2e.appliance import Appliance
+from e2e.conftest import Send
+from e2e.mailbox import Mailbox
+from e2e.waiting import until
+
+ENGINES = {"antivirus": "clamav-daemon", "antispam": "rspamd"}
+
+pytestmark = pytest.mark.disruptive
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def dead_engine(request: pytest.FixtureRequest, appliance: Appliance, send_in: Send, stranger: str, employee: str) -> Iterator[str]:
+    """The engine is killed and stays down; afterwards it runs again and mail flows."""
+    unit = ENGINES[request.param]
+    appliance.run("systemctl", "mask", "--runtime", "--quiet", f"{unit}.service")
+    appliance.run("systemctl", "kill", "--signal=KILL", f"{unit}.service")
+    until(lambda: appliance.run("systemctl", "is-active", f"{unit}.service", check=False).strip() != "active", f"end of {unit}")
+    yield str(request.param)
+    appliance.run("systemctl", "unmask", "--runtime", "--quiet", f"{unit}.service")
+    appliance.run("systemctl", "reset-failed", f"{unit}.service", check=False)
+    appliance.run("systemctl", "start", f"{unit}.service")
+    until(lambda: send_in(samples.greeting(stranger, employee)).accepted, f"accepted mail after the start of {unit}")
+
+
+def test_mail_is_put_off(send_in: Send, dead_engine: str, stranger: str, employee: str) -> None:
+    answer = send_in(samples.greeting(stranger, employee))
+    assert (answer.code, answer.text[:5]) == (451, "4.7.1")
+
+
+def test_mail_put_off_does_not_arrive(
+    send_in: Send, inside: Mailbox, appliance: Appliance, dead_engine: str, stranger: str, employee: str
+) -> None:
+    sample = samples.greeting(stranger, employee)
+    send_in(sample)
+    appliance.event_about(sample.marker)
+    assert inside.find(sample.marker) is None
+
+
+def test_mail_put_off_is_an_event(
+    send_in: Send, appliance: Appliance, dead_engine: str, stranger: str, employee: str
+) -> None:
+    sample = samples.greeting(stranger, employee)
+    send_in(sample)
+    assert appliance.event_about(sample.marker)["action"] == "deferred"
+
+
+def test_mail_put_off_is_an_important_line(
+    send_in: Send, appliance: Appliance, dead_engine: str, stranger: str, employee: str
+) -> None:
+    sample = samples.greeting(stranger, employee)
+    send_in(sample)
+    until(lambda: appliance.lines_with(sample.marker, appliance.log("ksmg-important")), "line in ksmg-important")
+
+
+def test_status_names_the_engine(appliance: Appliance, dead_engine: str) -> None:
+    assert appliance.ksmg("status")["engines"][dead_engine]["state"] == "down"
