@@ -10,9 +10,9 @@ import base64
 import binascii
 import ipaddress
 import json
+import os
 import re
 import struct
-import subprocess
 import sys
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +21,15 @@ from typing import Any
 
 import jsonschema
 import yaml
+
+os.environ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "1"  # a file with a mistake is an error, not a warning
+
+from ansible.errors import AnsibleError  # noqa: E402
+from ansible.inventory.manager import InventoryManager  # noqa: E402
+from ansible.parsing.dataloader import DataLoader  # noqa: E402
+from ansible.plugins.loader import init_plugin_loader  # noqa: E402
+from ansible.template import Templar  # noqa: E402
+from ansible.vars.manager import VariableManager  # noqa: E402
 
 INVENTORY = Path(__file__).resolve().parent.parent / "inventory"
 SCHEMA = INVENTORY / "site.schema.yml"
@@ -47,24 +56,31 @@ def check(inventory_dir: str | Path) -> list[str]:
 
 
 def _load(inventory_dir: Path) -> dict[str, dict[str, Any]]:
-    """Variables of every gateway as Ansible sees them. ValueError, with the sentence to print, when it cannot be read."""
+    """Site variables of every gateway as the roles will see them. ValueError, with the sentence to print, when they cannot be read."""
     if not inventory_dir.is_dir():
         raise ValueError(f"The inventory {inventory_dir} is not a directory: copy inventory/example and give the path of the copy.")
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(PRODUCT), "-i", str(inventory_dir), "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or "[WARNING]" in done.stderr:
-        reason = " ".join(done.stderr.split()) or "no reason given"
-        raise ValueError(f"The inventory {inventory_dir} cannot be read: correct the file that Ansible names here: {reason}")
-    listing = json.loads(done.stdout)
-    variables = listing["_meta"]["hostvars"]
-    return {name: variables.get(name, {}) for name in listing.get(GROUP, {}).get("hosts", [])}
+    init_plugin_loader()
+    loader = DataLoader()
+    try:
+        inventory = InventoryManager(loader=loader, sources=[str(PRODUCT), str(inventory_dir)])
+        manager = VariableManager(loader=loader, inventory=inventory)
+        hosts = inventory.get_hosts(GROUP) if GROUP in inventory.groups else []
+        return {host.name: _site_variables(loader, manager.get_vars(host=host)) for host in hosts}
+    except AnsibleError as error:
+        raise ValueError(f"The inventory {inventory_dir} cannot be read: correct what Ansible names here: {' '.join(str(error).split())}") from error
 
 
-def _host(name: str, variables: Mapping[str, Any], inventory_dir: Path) -> Iterator[str]:
+def _site_variables(loader: DataLoader, variables: dict[str, Any]) -> dict[str, Any]:
+    """The site's part of a host's variables, as plain values with their templates filled in."""
+    site = {name: value for name, value in variables.items() if name.startswith("site_")}
+    plain: dict[str, Any] = json.loads(json.dumps(Templar(loader=loader, variables=variables).template(site)))
+    return plain
+
+
+def _host(name: str, site: Mapping[str, Any], inventory_dir: Path) -> Iterator[str]:
     if not _DOMAIN.match(name):
         yield f"The host name `{name}` is not fully qualified: write it as host.domain in {inventory_dir}/hosts.yml."
     schema = yaml.safe_load(SCHEMA.read_text())
-    site = {key: value for key, value in variables.items() if key.startswith("site_")}
     validator = jsonschema.Draft202012Validator(schema, format_checker=_formats(inventory_dir))
     for error in sorted(validator.iter_errors(site), key=lambda error: error.json_path):
         yield from _sentences(error, schema)
@@ -83,6 +99,9 @@ def _sentences(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> 
             yield f"The variable `{_inside(where, unknown)}` is unknown: remove it or use one of {', '.join(sorted(known))}."
     elif error.validator == "oneOf" and error.context:
         yield from _sentences(_deepest(error.context), schema)
+    elif error.validator == "pattern":  # without the value: it may be a secret
+        meaning = error.schema.get("description", "see inventory/site.schema.yml for what it may be.")
+        yield f"The value of `{where}` has the wrong form: {meaning}"
     elif error.validator == "format":
         cause = error.cause or ValueError(f"is not a valid {error.validator_value}")
         yield f"The value {error.instance!r} of `{where}` {cause}."
