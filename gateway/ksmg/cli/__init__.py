@@ -1,0 +1,1 @@
+"""The command `ksmg`: one module per verb, each with `add_parser` and `run`."""

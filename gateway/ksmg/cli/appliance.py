@@ -1,0 +1,51 @@
+"""What the verbs need to know of this appliance: its policy and settings, read as root or as the gateway's account."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ksmg.policy import DataPolicy, load_policy
+from ksmg.settings import Settings, load_settings
+from ksmg.stores.locations import settings_file
+from ksmg.system.account import become, caller
+
+GATEWAY_ACCOUNT = "kluser"
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """This appliance, as seen by whoever gave the command."""
+
+    policy: DataPolicy
+    settings: Settings
+    settings_found: bool
+    caller: str
+
+    @cached_property
+    def certificates(self) -> Path:
+        """Where certificates and their keys are kept."""
+        return self._mta("tls")
+
+    @cached_property
+    def dkim_keys(self) -> Path:
+        """Where DKIM keys are kept."""
+        return self._mta("dkim")
+
+    def _mta(self, name: str) -> Path:
+        locations = self.policy.row("mta_settings").locations
+        return next(Path(location.place) for location in locations if location.place.name == name)
+
+
+def appliance() -> Appliance:
+    """Reads policy and settings, as the caller. Raises PolicyError or SettingsError."""
+    policy = load_policy()
+    settings = load_settings(settings_file(policy))
+    return Appliance(policy, settings or Settings({}), settings is not None, caller())
+
+
+def store_appliance() -> Appliance:
+    """The same for verbs that open stores: root becomes the gateway's account first. Raises WrongAccount as well."""
+    who = caller()
+    become(GATEWAY_ACCOUNT)
+    here = appliance()
+    return Appliance(here.policy, here.settings, here.settings_found, who)

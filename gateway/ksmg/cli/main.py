@@ -1,0 +1,63 @@
+"""The command's entry: finds the verb, runs it, and turns every failure into a sentence, a hint and an exit code."""
+
+import argparse
+import os
+import sqlite3
+import sys
+from collections.abc import Sequence
+
+from ksmg import __version__
+from ksmg.cli import backup, certificates, dkim, events, password_hash, policy, status
+from ksmg.cli.failure import CommandFailure, ExitCode
+from ksmg.policy import PolicyError
+from ksmg.settings import SettingsError
+from ksmg.system.account import WrongAccount
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+VERBS = (status, events, backup, certificates, dkim, policy, password_hash)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns its exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except (CommandFailure, WrongAccount, PolicyError, SettingsError, OSError, sqlite3.Error) as error:
+        failure = _explained(error)
+        print(f"ksmg: {failure}", *filter(None, [failure.hint]), sep="\n      ", file=sys.stderr)
+        return failure.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _explained(error: Exception) -> CommandFailure:
+    """A failure as people are told about it."""
+    match error:
+        case CommandFailure():
+            return error
+        case WrongAccount():
+            return CommandFailure(str(error), "Run the command as root, for example with sudo.", ExitCode.DENIED)
+        case PermissionError():
+            what = error.filename or "A file"
+            return CommandFailure(
+                f"{what} may not be opened by this account.", "Run the command as root.", ExitCode.DENIED
+            )
+        case PolicyError() | SettingsError():
+            return CommandFailure(str(error))
+        case _:
+            return CommandFailure(f"It did not work: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ksmg", description="Watch and work the secure mail gateway.")
+    parser.add_argument("--version", action="version", version=f"ksmg {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        verb.add_parser(verbs)
+    return parser

@@ -1,0 +1,153 @@
+"""`ksmg status`: whether everything works, on one page."""
+
+import argparse
+import asyncio
+import subprocess
+from typing import Any
+
+from ksmg.checks.catalogue import make_checks
+from ksmg.cli.appliance import GATEWAY_ACCOUNT, Appliance, appliance
+from ksmg.cli.certificates import certificate_rows
+from ksmg.cli.failure import ExitCode
+from ksmg.cli.output import print_json, print_table, size
+from ksmg.cli.verb import Verbs, add_verb
+from ksmg.engines.failure import EngineFailure
+from ksmg.stores.locations import open_backup, open_message_events, open_system_events
+from ksmg.system.account import WrongAccount, become
+
+UNITS = (
+    "ksmg-filter.service",
+    "ksmg-web.service",
+    "postfix.service",
+    "opendkim.service",
+    "nginx.service",
+    "clamav-daemon.service",
+    "clamav-freshclam.service",
+    "rspamd.service",
+    "rsyslog.service",
+)
+_GOOD_CERTIFICATES = ("ours", "given")
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Adds the verb."""
+    add_verb(verbs, "status", "Show whether the appliance works.", run, json=True)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Prints the state. Exit code 5 when a service or an engine does not work."""
+    state = collect()
+    if chosen.json:
+        print_json(state)
+    else:
+        _print(state)
+    return ExitCode.DONE if state["healthy"] else ExitCode.UNHEALTHY
+
+
+def collect() -> dict[str, Any]:
+    """The state of everything. What only root may see comes first; then root becomes the gateway's account."""
+    try:
+        here = appliance()
+        certificates = certificate_rows(here)
+    except PermissionError:
+        raise WrongAccount(f"Only root and {GATEWAY_ACCOUNT} may see the state.") from None
+    queue = _queue_length()
+    services = _services()
+    become(GATEWAY_ACCOUNT)
+    engines = asyncio.run(_engines(here))
+    working = all(service["active"] == "active" for service in services) and all(engine["works"] for engine in engines)
+    return {
+        "healthy": working,
+        "warnings": _warnings(here, engines, certificates),
+        "services": services,
+        "engines": engines,
+        "stores": _stores(here),
+        "queue": queue,
+        "certificates": certificates,
+        "admin_password_set": here.settings["admin_password_hash"] is not None,
+    }
+
+
+def _services() -> list[dict[str, str]]:
+    shown = subprocess.run(["systemctl", "is-active", *UNITS], capture_output=True, text=True, check=False)
+    states = shown.stdout.split() or ["unknown"] * len(UNITS)
+    return [{"unit": unit, "active": state} for unit, state in zip(UNITS, states, strict=False)]
+
+
+def _queue_length() -> int | None:
+    """Messages in Postfix's queue; None when Postfix does not say."""
+    try:
+        shown = subprocess.run(["postqueue", "-j"], capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return len(shown.stdout.splitlines()) if shown.returncode == 0 else None
+
+
+async def _engines(here: Appliance) -> list[dict[str, Any]]:
+    found = []
+    for check in make_checks(here.settings):
+        try:
+            detail, works = await check.probe(), True
+        except EngineFailure as failure:
+            detail, works = str(failure), False
+        found.append({"check": check.name, "works": works, "detail": detail, "outdated": check.outdated})
+    return found
+
+
+def _stores(here: Appliance) -> list[dict[str, Any]]:
+    backup_bytes, backup_messages = open_backup(here.policy).size()
+    policy, settings = here.policy, here.settings
+    events_cap = settings.number("message_events.bytes", policy.retention("message_events").bytes)
+    records_cap = settings.number("system_events.records", policy.retention("system_events").records)
+    return [
+        {
+            "store": "backup",
+            "bytes": backup_bytes,
+            "cap_bytes": policy.retention("backup").bytes,
+            "records": backup_messages,
+        },
+        {"store": "message_events", "bytes": open_message_events(policy, settings).size(), "cap_bytes": events_cap},
+        {"store": "system_events", "records": open_system_events(policy, settings).count(), "cap_records": records_cap},
+    ]
+
+
+def _warnings(here: Appliance, engines: list[dict[str, Any]], certificates: list[dict[str, str]]) -> list[str]:
+    found = []
+    if not here.settings_found:
+        found.append("no settings: the safe defaults are in force")
+    if here.settings["admin_password_hash"] is None:
+        found.append("no administrator password is set: the web interface is locked")
+    found += [
+        f"{engine['check']}: signatures outdated ({engine['detail']})" for engine in engines if engine["outdated"]
+    ]
+    found += [f"certificate {c['name']} is {c['state']}" for c in certificates if c["state"] not in _GOOD_CERTIFICATES]
+    return found
+
+
+def _print(state: dict[str, Any]) -> None:
+    print("Everything works." if state["healthy"] else "Something does not work.")
+    for warning in state["warnings"]:
+        print(f"Warning: {warning}")
+    print()
+    print_table(("SERVICE", "STATE"), ((service["unit"], service["active"]) for service in state["services"]))
+    print()
+    print_table(
+        ("ENGINE", "STATE", "DETAIL"),
+        ((engine["check"], "works" if engine["works"] else "down", engine["detail"]) for engine in state["engines"]),
+    )
+    print()
+    print_table(("STORE", "KEPT", "CAP"), map(_store_row, state["stores"]))
+    print()
+    print_table(
+        ("CERTIFICATE", "STATE", "ENDS"),
+        ((c["name"], c["state"], c["expires"] or "-") for c in state["certificates"]),
+    )
+    print()
+    print(f"Queue: {'unknown' if state['queue'] is None else state['queue']} messages")
+
+
+def _store_row(store: dict[str, Any]) -> tuple[str, str, str]:
+    if "cap_records" in store:
+        return store["store"], f"{store['records']} records", f"{store['cap_records']} records"
+    kept = size(store["bytes"]) + (f", {store['records']} messages" if "records" in store else "")
+    return store["store"], kept, size(store["cap_bytes"])

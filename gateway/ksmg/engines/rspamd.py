@@ -1,0 +1,175 @@
+"""rspamd's `/checkv2`: a lean HTTP/1.1 request over its unix socket, one connection per message."""
+
+import asyncio
+import contextlib
+import enum
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ksmg.engines.failure import EngineFailure, Reason
+from ksmg.mail.envelope import Envelope
+
+SOCKET = Path("/run/rspamd/rspamd.sock")
+_CHUNK = 262_144
+_PROBE_TIMEOUT = 5.0
+_LONGEST_ANSWER = 4_194_304
+
+
+class Action(enum.Enum):
+    """What rspamd recommends (rspamd documentation, "Actions")."""
+
+    NO_ACTION = "no action"
+    """Nothing points to spam."""
+    GREYLIST = "greylist"
+    """Doubtful. This appliance does not greylist: the message is not spam."""
+    ADD_HEADER = "add header"
+    """Probable spam."""
+    REWRITE_SUBJECT = "rewrite subject"
+    """Probable spam."""
+    SOFT_REJECT = "soft reject"
+    """Refuse for now."""
+    REJECT = "reject"
+    """Spam."""
+
+    @property
+    def spam(self) -> bool:
+        """Whether the message counts as spam."""
+        return self not in (Action.NO_ACTION, Action.GREYLIST)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """rspamd's judgement of one message."""
+
+    action: Action
+    score: float
+    required_score: float
+    symbols: tuple[str, ...]
+
+
+def request_headers(envelope: Envelope, length: int) -> bytes:
+    """The request line and headers that tell rspamd of the SMTP session, ended by the empty line."""
+    fields = [b"POST /checkv2 HTTP/1.1", b"Host: localhost", b"Connection: close", b"Content-Length: %d" % length]
+    fields += [name + b": " + _safe(value) for name, value in _session_fields(envelope) if value]
+    return b"\r\n".join(fields) + b"\r\n\r\n"
+
+
+def _session_fields(envelope: Envelope) -> Iterator[tuple[bytes, bytes]]:
+    yield b"From", envelope.sender or b"<>"
+    for recipient in envelope.recipients:
+        yield b"Rcpt", recipient
+    yield b"IP", (envelope.client.address or "").encode()
+    yield b"Hostname", envelope.client.hostname
+    yield b"Helo", envelope.client.helo
+    yield b"Queue-Id", envelope.queue_id.encode()
+    yield b"User", envelope.account.encode()
+
+
+def _safe(value: bytes) -> bytes:
+    """Without control characters: an address must not become a header of the request."""
+    return bytes(byte for byte in value if byte >= 0x20 and byte != 0x7F)
+
+
+def parse_response(response: bytes) -> Assessment:
+    """The assessment out of a whole HTTP response. Raises EngineFailure when it is none."""
+    head, end, body = response.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n", 1)[0].split(b" ", 2)
+    if not end or len(status) < 2:
+        raise EngineFailure(Reason.UNREACHABLE, "rspamd closed the connection without an answer")
+    if status[1] != b"200":
+        raise EngineFailure(
+            Reason.ERROR, f"rspamd answered with HTTP status {status[1].decode('ascii', 'replace')[:20]}"
+        )
+    try:
+        return _assessment(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise EngineFailure(Reason.ERROR, "rspamd's answer cannot be understood") from None
+
+
+def _assessment(answer: Mapping[str, Any]) -> Assessment:
+    symbols = answer.get("symbols", {})
+    ordered = sorted(symbols, key=lambda name: -abs(float(symbols[name].get("score", 0))))
+    return Assessment(
+        action=Action(answer["action"]),
+        score=float(answer["score"]),
+        required_score=float(answer["required_score"]),
+        symbols=tuple(ordered),
+    )
+
+
+class Rspamd:
+    """An rspamd behind a unix socket. At most `concurrency` messages are with it; the others wait their turn."""
+
+    def __init__(self, path: Path = SOCKET, timeout: float = 60.0, concurrency: int = 4) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._turn = asyncio.Semaphore(concurrency)
+
+    async def check(self, envelope: Envelope, file: Path, size: int) -> Assessment:
+        """Has a message assessed. Raises EngineFailure."""
+        try:
+            async with asyncio.timeout(self._timeout), self._turn:
+                return parse_response(await self._exchange(request_headers(envelope, size), file))
+        except TimeoutError:
+            raise EngineFailure(Reason.TIMEOUT, f"rspamd did not answer within {self._timeout:g} s") from None
+
+    async def ping(self) -> None:
+        """Returns when rspamd answers. Raises EngineFailure."""
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                response = await self._exchange(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        except TimeoutError:
+            raise EngineFailure(Reason.TIMEOUT, f"rspamd did not answer within {_PROBE_TIMEOUT:g} s") from None
+        if b"pong" not in response:
+            raise EngineFailure(Reason.ERROR, "rspamd does not answer to ping")
+
+    async def _exchange(self, request: bytes, file: Path | None = None) -> bytes:
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(self._path))
+        except OSError as error:
+            raise EngineFailure(Reason.UNREACHABLE, f"rspamd cannot be reached: {error.strerror or error}") from None
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an early answer: it says why
+                await _send(writer, request, file)
+            return await _response(reader)
+        except OSError as error:
+            raise EngineFailure(
+                Reason.UNREACHABLE, f"the connection to rspamd broke: {error.strerror or error}"
+            ) from None
+        finally:
+            writer.transport.abort()
+
+
+async def _response(reader: asyncio.StreamReader) -> bytes:
+    """A whole response: until its Content-Length is there, or until the end of the connection."""
+    received = bytearray()
+    while len(received) < _LONGEST_ANSWER and not _complete(received):
+        piece = await reader.read(_CHUNK)
+        if not piece:
+            break
+        received += piece
+    return bytes(received)
+
+
+def _complete(received: bytearray) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return len(body) >= int(value)
+    return False
+
+
+async def _send(writer: asyncio.StreamWriter, request: bytes, file: Path | None) -> None:
+    writer.write(request)
+    if file is not None:
+        with file.open("rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                writer.write(chunk)
+                await writer.drain()
+    await writer.drain()

@@ -1,0 +1,1 @@
+"""ksmg-filter: the service between Postfix and the engines."""

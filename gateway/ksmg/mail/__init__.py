@@ -1,0 +1,1 @@
+"""A message on its way through the filter: envelope, spooled file, header fields, attachment names."""

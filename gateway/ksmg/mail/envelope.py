@@ -1,0 +1,48 @@
+"""Who sends a message to whom: the SMTP client and the envelope, and the message that the filter judges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ksmg.mail.readable import readable
+from ksmg.mail.spool import SpooledMessage
+
+
+@dataclass(frozen=True)
+class Client:
+    """The SMTP client that hands a message over."""
+
+    address: str | None = None
+    hostname: bytes = b""
+    helo: bytes = b""
+
+    def greeted(self, helo: bytes) -> "Client":
+        """The same client after HELO or EHLO."""
+        return replace(self, helo=helo)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The envelope of one message, as SMTP has it; addresses without angle brackets."""
+
+    client: Client
+    sender: bytes
+    parameters: tuple[bytes, ...] = ()
+    recipients: list[bytes] = field(default_factory=list)
+    queue_id: str = ""
+    account: str = ""
+
+    def with_macros(self, macros: Mapping[str, bytes]) -> "Envelope":
+        """The envelope with what only the mail server's macros tell: its queue id and the account that signed in."""
+        return replace(
+            self,
+            queue_id=readable(macros.get("i", b"")),
+            account=readable(macros.get("auth_authen", b"")),
+        )
+
+
+@dataclass(frozen=True)
+class Message:
+    """A complete message: its envelope and its spooled file."""
+
+    envelope: Envelope
+    spooled: SpooledMessage

@@ -1,0 +1,124 @@
+"""The spool: each message on its way is a file, exactly as received, that scanners read and Backup copies.
+
+The files are what the data policy calls temporary: gone when the verdict is given, and emptied when the application restarts.
+"""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from ksmg.mail.readable import decoded_header
+
+_BUFFER = 65_536
+_LONGEST_KEPT_VALUE = 65_536
+
+
+class SpooledMessage:
+    """One message being received. The file has CRLF line ends, header fields as the mail server passed them on.
+
+    When the file cannot be written (`failure` says why) the rest of the message is dropped; nobody may call it judged then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.failure: OSError | None = None
+        self.header_counts: Counter[bytes] = Counter()
+        self._kept: dict[bytes, tuple[bytes, bytes]] = {}
+        self._in_body = False
+        self._file: BinaryIO | None = None
+        try:
+            self._file = open(path, "xb", buffering=_BUFFER, opener=_private)  # noqa: SIM115 - closed in __exit__
+        except OSError as error:
+            self.failure = error
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Spools one field; its value begins with whatever stood after the colon, its lines are separated by LF."""
+        folded = name.lower()
+        self.header_counts[folded] += 1
+        if folded in _KEPT_HEADERS and folded not in self._kept:
+            self._kept[folded] = (name, value[:_LONGEST_KEPT_VALUE])
+        self._write(name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n")
+
+    def add_body(self, data: bytes) -> None:
+        """Spools a piece of the body; the first one ends the headers."""
+        if not self._in_body:
+            self._in_body = True
+            self._write(b"\r\n")
+        self._write(data)
+
+    def finish(self, data: bytes = b"") -> None:
+        """Spools the last piece and makes the file readable for the scanners."""
+        self.add_body(data)
+        try:
+            if self._file is not None:
+                self._file.flush()
+        except OSError as error:
+            self._fail(error)
+
+    def header(self, name: bytes) -> tuple[bytes, bytes] | None:
+        """Name and raw value of the first Subject, Message-ID or Content-* field; None when the message has none."""
+        return self._kept.get(name.lower())
+
+    def text(self, name: bytes) -> str:
+        """The value of such a field for people; empty when the message has none."""
+        field = self.header(name)
+        return decoded_header(field[1]) if field else ""
+
+    def _write(self, data: bytes) -> None:
+        self.size += len(data)
+        if self._file is None or self.failure:
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = self.failure or error
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # closing flushes, and there is no space: the first failure is reported
+                self._file.close()
+            self.path.unlink(missing_ok=True)
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The directory of the messages on their way."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def empty(self) -> None:
+        """Removes what an earlier run left. Raises OSError when the directory is missing or not ours."""
+        for entry in self._directory.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def new_message(self) -> SpooledMessage:
+        """A file for a message that begins; it is removed when the `with` block ends."""
+        return SpooledMessage(self._directory / f"{uuid.uuid4().hex}.eml")
+
+
+_KEPT_HEADERS = frozenset({b"subject", b"message-id", b"content-type", b"content-disposition"})
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

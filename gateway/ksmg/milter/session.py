@@ -1,0 +1,126 @@
+"""The conversation with one mail server process: a linear sequence of awaits for each message, ending in its verdict."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+from ksmg.mail.envelope import Client, Envelope, Message
+from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.milter import commands, negotiation
+from ksmg.milter.packets import Packet, PacketParser, ProtocolError
+
+_CHUNK = 262_144
+
+
+class PeerGone(Exception):
+    """The mail server closed the connection."""
+
+
+Process = Callable[[Message], Awaitable[Iterable[Packet]]]
+"""Judges a complete message; the packets are its changes and the reply that ends it."""
+
+
+class Session:
+    """One connection of the mail server. Several SMTP clients and several messages of each may pass through it."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, spool: Spool, process: Process
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._spool = spool
+        self._process = process
+        self._parser = PacketParser()
+        self._waiting: deque[Packet] = deque()
+        self._macros: dict[str, bytes] = {}
+        self.idle = True
+        """Whether no message is on its way, so that nothing is lost when the connection is closed."""
+
+    async def converse(self) -> None:
+        """Serves the connection until either side ends it. Raises ProtocolError when the peer does not speak the protocol."""
+        try:
+            await self._negotiate()
+            client = Client()
+            async for command in self._commands():
+                match command:
+                    case commands.Connect(hostname, address):
+                        client = Client(address=address, hostname=hostname)
+                    case commands.Helo(name):
+                        client = client.greeted(name)
+                    case commands.Mail(sender, parameters):
+                        await self._transaction(Envelope(client, sender, parameters))
+                    case commands.QUIT_NEW_CONNECTION:
+                        client = Client()
+                        self._macros.clear()
+                    case commands.QUIT:
+                        return
+                    case commands.Negotiate():
+                        raise ProtocolError("a second negotiation")
+                    case _:
+                        pass
+        except PeerGone:
+            return
+
+    async def _negotiate(self) -> None:
+        offer = await self._next()
+        if not isinstance(offer, commands.Negotiate):
+            raise ProtocolError("a command before the negotiation")
+        await self._send([negotiation.answer(offer)])
+
+    async def _transaction(self, envelope: Envelope) -> None:
+        """One message, from its sender to its verdict, or until the server gives it up."""
+        self.idle = False
+        try:
+            with self._spool.new_message() as spooled:
+                if await self._receive(envelope, spooled):
+                    message = Message(envelope.with_macros(self._macros), spooled)
+                    await self._send(await self._process(message))
+        finally:
+            self.idle = True
+
+    async def _receive(self, envelope: Envelope, spooled: SpooledMessage) -> bool:
+        """Takes in recipients, headers and body. False when the server gave the message up."""
+        async for command in self._commands():
+            match command:
+                case commands.Body(data):
+                    spooled.add_body(data)
+                case commands.Header(name, value):
+                    spooled.add_header(name, value)
+                case commands.Recipient(address):
+                    envelope.recipients.append(address)
+                case commands.EndOfMessage(data):
+                    spooled.finish(data)
+                    return True
+                case commands.ABORT:
+                    return False
+                case commands.DATA | commands.END_OF_HEADERS | commands.UNKNOWN:
+                    pass
+                case commands.QUIT | commands.QUIT_NEW_CONNECTION:
+                    raise PeerGone
+                case _:
+                    raise ProtocolError(f"{type(command).__name__} within a message")
+        raise PeerGone
+
+    async def _commands(self) -> AsyncIterator[commands.Command]:
+        while True:
+            yield await self._next()
+
+    async def _next(self) -> commands.Command:
+        """The next command; macros are remembered on the way."""
+        while True:
+            while not self._waiting:
+                data = await self._reader.read(_CHUNK)
+                if not data:
+                    raise PeerGone
+                self._waiting.extend(self._parser.feed(data))
+            command = commands.parse(self._waiting.popleft())
+            if not isinstance(command, commands.Macros):
+                return command
+            self._macros.update(command.values)
+
+    async def _send(self, packets: Iterable[Packet]) -> None:
+        try:
+            self._writer.write(b"".join(packet.encode() for packet in packets))
+            await self._writer.drain()
+        except ConnectionError:
+            raise PeerGone from None

@@ -1,0 +1,1 @@
+"""Rules: what is done with a message, given the verdicts of the checks."""

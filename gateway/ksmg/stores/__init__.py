@@ -1,0 +1,1 @@
+"""What the gateway keeps, each store in the place and under the cap that the data policy gives it."""

@@ -1,0 +1,40 @@
+"""Opens each store in the place and with the caps of the data policy, or of the settings where the policy lets users set them."""
+
+from pathlib import Path
+
+from ksmg.policy import DataPolicy
+from ksmg.settings import FILE_NAME, Settings
+from ksmg.stores.backup import Backup
+from ksmg.stores.message_events import MessageEventLog
+from ksmg.stores.system_events import SystemEventLog
+
+
+def settings_file(policy: DataPolicy) -> Path:
+    """Where the settings are kept."""
+    return Path(policy.place("settings")) / FILE_NAME
+
+
+def open_backup(policy: DataPolicy) -> Backup:
+    """Backup. Its cap is the policy's alone."""
+    return Backup(Path(policy.place("backup")), _cap(policy.retention("backup").bytes))
+
+
+def open_message_events(policy: DataPolicy, settings: Settings) -> MessageEventLog:
+    """The message processing event log."""
+    retention = policy.retention("message_events")
+    days = settings.number("message_events.days", retention.days)
+    return MessageEventLog(
+        Path(policy.place("message_events")), days, settings.number("message_events.bytes", retention.bytes)
+    )
+
+
+def open_system_events(policy: DataPolicy, settings: Settings) -> SystemEventLog:
+    """The system event log."""
+    records = settings.number("system_events.records", policy.retention("system_events").records)
+    return SystemEventLog(Path(policy.place("system_events")), records)
+
+
+def _cap(cap: int | None) -> int:
+    if cap is None:
+        raise ValueError("the data policy gives this store no cap")
+    return cap

@@ -1,0 +1,113 @@
+"""The system event log: what happens to the appliance rather than to a message, and who caused it."""
+
+import contextlib
+import enum
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ksmg.system.syslog import Severity
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL, detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS event_time ON event (time);
+"""
+
+
+class Name(enum.Enum):
+    """The events."""
+
+    FILTER_STARTED = "filter_started"
+    """The filter takes messages."""
+    FILTER_STOPPED = "filter_stopped"
+    """The filter ended in good order."""
+    SETTINGS_MISSING = "settings_missing"
+    """There is no settings file; safe defaults are in force."""
+    ENGINE_DOWN = "engine_down"
+    """An engine does not answer; its failure setting applies to every message."""
+    ENGINE_UP = "engine_up"
+    """An engine answers."""
+    SIGNATURES_OUTDATED = "signatures_outdated"
+    """The anti-virus engine has no vendor signatures, or old ones."""
+    SIGNATURES_UPDATED = "signatures_updated"
+    """The anti-virus engine works with another signature set than before."""
+    BACKUP_FAILED = "backup_failed"
+    """A message could not be copied to Backup; it was refused for now."""
+    BACKUP_VIEWED = "backup_viewed"
+    """Somebody looked at a message in Backup."""
+    BACKUP_RELEASED = "backup_released"
+    """Somebody had a message delivered from Backup."""
+    EVENTS_LOST = "events_lost"
+    """Events could not be stored; they are in the log files only."""
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is; warnings and worse also go to the log of important events."""
+        return _SEVERITY.get(self, Severity.NOTICE)
+
+
+_SEVERITY = {
+    Name.ENGINE_DOWN: Severity.ERROR,
+    Name.BACKUP_FAILED: Severity.ERROR,
+    Name.EVENTS_LOST: Severity.ERROR,
+    Name.SIGNATURES_OUTDATED: Severity.WARNING,
+    Name.SETTINGS_MISSING: Severity.WARNING,
+}
+
+
+@dataclass(frozen=True)
+class SystemEvent:
+    """One event. `account` is who caused it, a component's account when it was nobody else."""
+
+    name: Name
+    account: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    time: float = field(default_factory=time.time)
+
+
+class SystemEventLog:
+    """The log: 100,000 records unless set otherwise, the oldest first. Several processes may write to it."""
+
+    def __init__(self, directory: Path, records: int) -> None:
+        self._file = directory / "events.sqlite"
+        self._records = records
+
+    def add(self, event: SystemEvent) -> None:
+        """Stores an event. Raises sqlite3.Error."""
+        with contextlib.closing(self._open()) as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            added = connection.execute(
+                "INSERT INTO event (time, name, account, detail) VALUES (?,?,?,?)",
+                (event.time, event.name.value, event.account, json.dumps(event.detail, ensure_ascii=False)),
+            )
+            connection.execute("DELETE FROM event WHERE number <= ?", ((added.lastrowid or 0) - self._records,))
+
+    def newest(self, limit: int = 100, since: float = 0.0) -> list[SystemEvent]:
+        """The newest events, newest first."""
+        if not self._file.exists():
+            return []
+        statement = "SELECT name, account, detail, time FROM event WHERE time >= ? ORDER BY number DESC LIMIT ?"
+        with contextlib.closing(self._open()) as connection:
+            rows = connection.execute(statement, (since, limit)).fetchall()
+        return [SystemEvent(Name(name), account, json.loads(detail), when) for name, account, detail, when in rows]
+
+    def count(self) -> int:
+        """Records that are kept."""
+        if not self._file.exists():
+            return 0
+        with contextlib.closing(self._open()) as connection:
+            return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=5, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.executescript(_SCHEMA)
+        return connection
