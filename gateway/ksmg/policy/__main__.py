@@ -10,7 +10,7 @@ import jsonschema
 import yaml
 
 from ksmg.policy.contradictions import find_contradictions
-from ksmg.policy.loading import PolicyError, parse_policy
+from ksmg.policy.loading import PolicyError, parse_policy, read_document
 
 
 def complaints(document: Any) -> list[str]:
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         print("Usage: python3 -m ksmg.policy check FILE", file=sys.stderr)
         return 2
     try:
-        found = complaints(yaml.safe_load(Path(arguments[1]).read_text(encoding="utf-8")))  # JSON is YAML, too
+        found = complaints(read_document(Path(arguments[1])))
     except (OSError, ValueError, yaml.YAMLError) as error:
         found = [f"{arguments[1]} cannot be read: {error}"]
     for sentence in found:

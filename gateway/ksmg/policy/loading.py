@@ -26,6 +26,13 @@ def load_policy(path: Path = POLICY_FILE) -> DataPolicy:
     return parse_policy(document)
 
 
+def read_document(path: Path) -> Any:
+    """A policy file as plain values, in YAML or JSON. For the build side: the appliance reads JSON only."""
+    import yaml  # noqa: PLC0415 - the package does not depend on it
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def parse_policy(document: Mapping[str, Any]) -> DataPolicy:
     """The policy out of a document's plain values. Raises PolicyError when a required part is missing."""
     try:

@@ -1,0 +1,124 @@
+"""The sans-IO part of the milter protocol: packets, commands, negotiation, replies."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ksmg.milter import commands, negotiation, replies
+from ksmg.milter.packets import MAXIMUM_PACKET, Packet, PacketParser, ProtocolError
+
+packets = st.builds(Packet, st.binary(min_size=1, max_size=1), st.binary(max_size=300))
+OFFER = commands.Negotiate(6, 0x1FF, 0x1FFFFF)
+
+
+@given(st.lists(packets, max_size=20), st.lists(st.integers(1, 50), max_size=50))
+def test_packets_survive_any_cutting(sent: list[Packet], cuts: list[int]) -> None:
+    stream, parser, received = b"".join(packet.encode() for packet in sent), PacketParser(), []
+    for cut in cuts:
+        received += parser.feed(stream[:cut])
+        stream = stream[cut:]
+    received += parser.feed(stream)
+    assert received == sent
+    assert not parser.incomplete
+
+
+@given(st.binary(max_size=2000))
+def test_garbage_is_refused_and_nothing_else(data: bytes) -> None:
+    try:
+        for packet in PacketParser().feed(data):
+            commands.parse(packet)
+    except ProtocolError:
+        pass
+
+
+@given(st.sampled_from(b"ODCHMRTLNBEAQKUZ"), st.binary(max_size=200))
+def test_any_data_of_any_command_is_parsed_or_refused(letter: int, data: bytes) -> None:
+    try:
+        commands.parse(Packet(bytes([letter]), data))
+    except ProtocolError:
+        pass
+
+
+@pytest.mark.parametrize("length", [0, MAXIMUM_PACKET + 1, 0xFFFFFFFF])
+def test_a_packet_of_an_impossible_length_is_refused(length: int) -> None:
+    with pytest.raises(ProtocolError):
+        list(PacketParser().feed(struct.pack("!I", length)))
+
+
+@pytest.mark.parametrize(
+    ("letter", "data", "command"),
+    [
+        (b"C", b"mail.example.com\x004\x00\x19192.0.2.1\0", commands.Connect(b"mail.example.com", "192.0.2.1")),
+        (b"C", b"mail.example.com\x006\x00\x19IPv6:2001:db8::1\0", commands.Connect(b"mail.example.com", "2001:db8::1")),
+        (b"C", b"localhost\x00L\x00\x00/run/socket\0", commands.Connect(b"localhost", "/run/socket")),
+        (b"C", b"unknown\x00U", commands.Connect(b"unknown", None)),
+        (b"H", b"client.example\0", commands.Helo(b"client.example")),
+        (b"M", b"<a@example.com>\0SIZE=100\0SMTPUTF8\0", commands.Mail(b"a@example.com", (b"SIZE=100", b"SMTPUTF8"))),
+        (b"M", b"<>\0", commands.Mail(b"")),
+        (b"R", "<ü@example.com>\0".encode(), commands.Recipient("ü@example.com".encode())),
+        (b"L", b"Subject\0 a\n b\0", commands.Header(b"Subject", b" a\n b")),
+        (b"L", b"Empty\0\0", commands.Header(b"Empty", b"")),
+        (b"B", b"text\r\n", commands.Body(b"text\r\n")),
+        (b"E", b"", commands.EndOfMessage()),
+        (b"D", b"Mi\x004X1\0{client_addr}\x00192.0.2.1\0", commands.Macros(b"M", {"i": b"4X1", "client_addr": b"192.0.2.1"})),
+        (b"D", b"C", commands.Macros(b"C", {})),
+        (b"A", b"", commands.ABORT),
+        (b"K", b"", commands.QUIT_NEW_CONNECTION),
+        (b"U", b"XYZ\0", commands.UNKNOWN),
+    ],
+)
+def test_a_command_is_understood(letter: bytes, data: bytes, command: commands.Command) -> None:
+    assert commands.parse(Packet(letter, data)) == command
+
+
+@pytest.mark.parametrize(
+    ("letter", "data"),
+    [
+        (b"Z", b""),
+        (b"O", b"short"),
+        (b"C", b"no end"),
+        (b"C", b"host\x009\x00\x19x\0"),
+        (b"H", b"no end"),
+        (b"L", b"no value\0"),
+        (b"D", b""),
+        (b"D", b"Monly a name\0"),
+    ],
+)
+def test_a_malformed_command_is_refused(letter: bytes, data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        commands.parse(Packet(letter, data))
+
+
+def test_negotiation_leaves_out_every_reply_but_the_verdict() -> None:
+    version, actions, protocol = struct.unpack("!III", negotiation.answer(OFFER).data)
+    assert (version, actions) == (6, 0x11)
+    assert protocol == 0x1FF3C0
+
+
+@pytest.mark.parametrize("offer", [commands.Negotiate(2, 0x1FF, 0x7F), commands.Negotiate(6, 0, 0x1FFFFF)])
+def test_a_server_that_cannot_do_what_is_needed_is_refused(offer: commands.Negotiate) -> None:
+    with pytest.raises(ProtocolError):
+        negotiation.answer(offer)
+
+
+@given(st.text(max_size=100))
+def test_no_text_adds_a_line_or_an_escape_to_a_reply(text: str) -> None:
+    data = replies.refusal(550, "5.7.1", text).data
+    assert data.startswith(b"550 5.7.1 ")
+    assert all(0x20 <= byte < 0x7F for byte in data[:-1])
+    assert b"%" not in data
+
+
+@given(st.text(max_size=100))
+def test_no_text_adds_a_header_line(text: str) -> None:
+    data = replies.add_header("X-Test", text).data
+    assert data.startswith(b"X-Test\0 ")
+    assert b"\n" not in data
+    assert data.count(b"\0") == 2
+
+
+def test_a_changed_header_keeps_its_folding_and_loses_nul_and_cr() -> None:
+    packet = replies.change_header(b"Subject", 1, b" [SPAM] a\r\n b\0c")
+    assert packet.data == b"\0\0\0\1Subject\0 [SPAM] a\n bc\0"
