@@ -1,9 +1,10 @@
 """The target's neighbours, and the DNS records that only a running appliance can tell."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from host.expectation import POLICY
 from lab.target import Target
 
 from e2e.appliance import Appliance
@@ -64,9 +65,9 @@ def send_out(target: Target, stranger: str, employee: str) -> Send:
 
 
 @pytest.fixture(scope="session")
-def site_authority(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def site_authority(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of the site's authority, as a file for clients."""
-    tls = "/var/opt/kaspersky/ksmg/mta/tls"
+    tls = next(str(at.place) for at in POLICY.row("mta_settings").locations if at.place.name == "tls")
     file = tmp_path_factory.mktemp("ca") / "ca.crt"
     file.write_text(appliance.run("cat", f"{tls}/ca.crt"))
-    yield file
+    return file

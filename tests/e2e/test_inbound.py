@@ -1,6 +1,8 @@
 """Mail from the internet to the organisation."""
 
 import pytest
+from ksmg.filter.answers import ANTISPAM_HEADER, SPAM_FLAG_HEADER, SUBJECT_TAG
+from ksmg.rules.action import Action
 from lab.target import Target
 
 from e2e import samples
@@ -41,7 +43,7 @@ def test_clean_mail_is_an_event(send_in: Send, appliance: Appliance, stranger: s
     sample = samples.greeting(stranger, employee)
     send_in(sample)
     event = appliance.event_about(sample.marker)
-    assert (event["action"], event["sender"], event["recipients"]) == ("delivered", stranger, [employee])
+    assert (event["action"], event["sender"], event["recipients"]) == (Action.DELIVER.value, stranger, [employee])
 
 
 def test_spam_is_delivered_with_its_subject_tagged(
@@ -49,7 +51,7 @@ def test_spam_is_delivered_with_its_subject_tagged(
 ) -> None:
     sample = samples.spam(stranger, employee)
     assert send_in(sample).code == 250
-    assert inside.receive(sample.marker).message["Subject"] == f"[SPAM] {sample.subject}"
+    assert inside.receive(sample.marker).message["Subject"] == f"{SUBJECT_TAG}{sample.subject}"
 
 
 def test_spam_is_delivered_with_a_header_for_mail_programs(
@@ -58,8 +60,8 @@ def test_spam_is_delivered_with_a_header_for_mail_programs(
     sample = samples.spam(stranger, employee)
     send_in(sample)
     message = inside.receive(sample.marker).message
-    assert message["X-Spam-Flag"] == "YES"
-    assert message["X-KSMG-AntiSpam"]
+    assert message[SPAM_FLAG_HEADER] == "YES"
+    assert message[ANTISPAM_HEADER].startswith("spam")
 
 
 def test_spam_keeps_its_body(send_in: Send, inside: Mailbox, stranger: str, employee: str) -> None:

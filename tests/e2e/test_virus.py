@@ -1,6 +1,8 @@
 """Infected mail: refused in the SMTP dialogue, kept in Backup, and released by an administrator's decision."""
 
 import pytest
+from ksmg.filter.answers import REFUSED
+from ksmg.rules.action import Action
 
 from e2e import samples
 from e2e.appliance import Appliance
@@ -13,7 +15,7 @@ KINDS = ["in the text", "attached in base64", "text that is base64", "zipped", "
 @pytest.mark.parametrize("kind", KINDS)
 def test_test_virus_is_refused(send_in: Send, stranger: str, employee: str, kind: str) -> None:
     answer = send_in(samples.infected(kind, stranger, employee))
-    assert (answer.code, answer.text[:5]) == (550, "5.7.1")
+    assert (answer.code, answer.text[:5]) == REFUSED
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -37,7 +39,7 @@ def test_refused_mail_does_not_arrive(send_in: Send, inside: Mailbox, stranger: 
 def test_refused_mail_is_an_event(send_in: Send, appliance: Appliance, stranger: str, employee: str) -> None:
     sample = samples.infected("zipped", stranger, employee)
     send_in(sample)
-    assert appliance.event_about(sample.marker)["action"] == "rejected"
+    assert appliance.event_about(sample.marker)["action"] == Action.REJECT.value
 
 
 def test_released_mail_arrives(

@@ -4,11 +4,14 @@ import base64
 import hashlib
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from host.expectation import REPOSITORY
 from lab.network import within
 from lab.target import Target
@@ -25,8 +28,9 @@ def get(target: Target, authority: Path, path: str) -> http.client.HTTPResponse:
     """The answer to a client that trusts the site's authority only."""
     context = ssl.create_default_context(cafile=str(authority))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    connection = http.client.HTTPSConnection(target.name, 443, context=context, timeout=60)
-    connection._create_connection = lambda _, *rest: __import__("socket").create_connection((target.address, 443), *rest)
+    connection = http.client.HTTPSConnection(target.name, 443, timeout=60)
+    plain = socket.create_connection((target.address, 443), timeout=60)
+    connection.sock = context.wrap_socket(plain, server_hostname=target.name)
     connection.request("GET", path)
     return connection.getresponse()
 
@@ -46,9 +50,6 @@ def browse(target: Target, page: str, profile: Path, *options: str) -> str:
 
 def public_key(target: Target) -> bytes:
     """The web certificate's public key: all that Chromium is told to trust."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     pem = ssl.get_server_certificate((target.address, 443), timeout=60)
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

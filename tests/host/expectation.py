@@ -49,6 +49,7 @@ SUID_FILES = {
     "/usr/bin/passwd", "/usr/bin/ssh-agent", "/usr/bin/su", "/usr/bin/sudo", "/usr/bin/umount",
     "/usr/lib/dbus-1.0/dbus-daemon-launch-helper", "/usr/lib/openssh/ssh-keysign", "/usr/sbin/unix_chkpwd", "/usr/sbin/postdrop",
     "/usr/sbin/postqueue", "/usr/sbin/postlog", "/usr/lib/polkit-1/polkit-agent-helper-1", "/usr/bin/ping", "/usr/bin/crontab",
+    "/usr/bin/dotlockfile",
 }  # fmt: skip
 """Files with set-uid, set-gid or file capabilities that Debian's packages bring and that may stay."""
 

@@ -29,4 +29,6 @@ def ask_again(host: Host, program: str, argument: Any = None) -> Any:
     source = (REMOTE / f"{program}.py").read_bytes()
     packed = base64.b64encode(zlib.compress(source, 9)).decode()
     command = " ".join(shlex.quote(part) for part in ("python3", "-c", START, packed, json.dumps(argument)))
-    return json.loads(host.check_output(command))
+    done = host.run(command)
+    assert done.rc == 0, f"remote/{program}.py: {done.stderr.strip().splitlines()[-1:]}"
+    return json.loads(done.stdout)
