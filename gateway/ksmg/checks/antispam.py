@@ -26,8 +26,8 @@ class Antispam(Check):
         return Verdict(
             self.name,
             Status.SPAM if assessment.action.spam else Status.CLEAN,
-            detail=f"{assessment.score:.1f}/{assessment.required_score:.1f} "
-            + ",".join(assessment.symbols[:_MOST_SYMBOLS]),
+            detail=f"{assessment.score:.1f}/{assessment.required_score:.1f}",
+            evidence=assessment.symbols[:_MOST_SYMBOLS],
             score=assessment.score,
         )
 

@@ -29,7 +29,9 @@ class Verdict:
     check: str
     status: Status
     detail: str = ""
-    """What was found or what went wrong, for people: a malware name, a score with symbols, a failure."""
+    """What was found or what went wrong, for people: a malware name, a score, a failure."""
+    evidence: tuple[str, ...] = ()
+    """What weighed most, in the engine's own words."""
     reason: Reason | None = None
     """Why the message is unscanned."""
     score: float | None = None

@@ -15,9 +15,10 @@ from ksmg.engines.failure import EngineFailure
 from ksmg.stores.locations import open_backup, open_message_events, open_system_events
 from ksmg.system.account import WrongAccount, become
 
+STARTED_BY_SOCKET = {"ksmg-filter.service": "ksmg-filter.socket", "ksmg-web.service": "ksmg-web.socket"}
+"""Services that are in order as well when only their socket waits."""
 UNITS = (
-    "ksmg-filter.service",
-    "ksmg-web.service",
+    *STARTED_BY_SOCKET,
     "postfix.service",
     "opendkim.service",
     "nginx.service",
@@ -26,6 +27,7 @@ UNITS = (
     "rspamd.service",
     "rsyslog.service",
 )
+GOOD_STATES = ("active", "waiting")
 _GOOD_CERTIFICATES = ("ours", "given")
 
 
@@ -55,7 +57,9 @@ def collect() -> dict[str, Any]:
     services = _services()
     become(GATEWAY_ACCOUNT)
     engines = asyncio.run(_engines(here))
-    working = all(service["active"] == "active" for service in services) and all(engine["works"] for engine in engines)
+    working = all(service["state"] in GOOD_STATES for service in services) and all(
+        engine["works"] for engine in engines
+    )
     return {
         "healthy": working,
         "warnings": _warnings(here, engines, certificates),
@@ -69,9 +73,16 @@ def collect() -> dict[str, Any]:
 
 
 def _services() -> list[dict[str, str]]:
-    shown = subprocess.run(["systemctl", "is-active", *UNITS], capture_output=True, text=True, check=False)
-    states = shown.stdout.split() or ["unknown"] * len(UNITS)
-    return [{"unit": unit, "active": state} for unit, state in zip(UNITS, states, strict=False)]
+    asked = (*UNITS, *STARTED_BY_SOCKET.values())
+    shown = subprocess.run(["systemctl", "is-active", *asked], capture_output=True, text=True, check=False)
+    states = dict(zip(asked, shown.stdout.split() or ["unknown"] * len(asked), strict=False))
+    return [{"unit": unit, "state": _service_state(unit, states)} for unit in UNITS]
+
+
+def _service_state(unit: str, states: dict[str, str]) -> str:
+    state = states.get(unit, "unknown")
+    waiting = state == "inactive" and states.get(STARTED_BY_SOCKET.get(unit, "")) == "active"
+    return "waiting" if waiting else state
 
 
 def _queue_length() -> int | None:
@@ -129,7 +140,7 @@ def _print(state: dict[str, Any]) -> None:
     for warning in state["warnings"]:
         print(f"Warning: {warning}")
     print()
-    print_table(("SERVICE", "STATE"), ((service["unit"], service["active"]) for service in state["services"]))
+    print_table(("SERVICE", "STATE"), ((service["unit"], service["state"]) for service in state["services"]))
     print()
     print_table(
         ("ENGINE", "STATE", "DETAIL"),

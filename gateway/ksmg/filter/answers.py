@@ -66,4 +66,4 @@ def _spam_marks(verdict: Verdict, spooled: SpooledMessage) -> Iterator[Packet]:
     elif not field[1].lstrip().startswith(SUBJECT_TAG.strip().encode()):
         yield change_header(field[0], 1, b" " + SUBJECT_TAG.encode() + field[1].lstrip())
     yield add_header(SPAM_FLAG_HEADER, "YES")
-    yield add_header(ANTISPAM_HEADER, f"spam, score {verdict.detail}"[:900])
+    yield add_header(ANTISPAM_HEADER, ", ".join([f"spam, score {verdict.detail}", *verdict.evidence])[:900])

@@ -126,11 +126,12 @@ def _recorded(verdict: Verdict) -> dict[str, Any]:
         "check": verdict.check,
         "status": verdict.status.value,
         "detail": readable(verdict.detail),
+        "evidence": [readable(word) for word in verdict.evidence],
         "reason": verdict.reason.value if verdict.reason else None,
         "score": verdict.score,
         "milliseconds": round(verdict.seconds * 1000, 3),
     }
-    return {name: value for name, value in fields.items() if value not in (None, "")}
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
 def _backup_entry(message: Message, outcome: Outcome, event_id: str) -> BackupEntry:

@@ -6,7 +6,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ksmg.stores.message_events import MessageEvent, MessageEventLog
 from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
@@ -128,9 +129,9 @@ def message_line(event: MessageEvent) -> str:
     )
 
 
-def _short(verdict: dict[str, object]) -> str:
-    detail = verdict.get("detail", "")
-    return f"{verdict['status']} ({detail})" if detail else str(verdict["status"])
+def _short(verdict: Mapping[str, Any]) -> str:
+    found = [verdict["status"], *([verdict["detail"]] if "detail" in verdict else []), *verdict.get("evidence", [])]
+    return " ".join(found)
 
 
 def system_line(event: SystemEvent) -> str:

@@ -39,11 +39,13 @@ class Settings:
 
 
 def load_settings(path: Path) -> Settings | None:
-    """The settings in a file; None when there is no such file. Raises SettingsError."""
+    """The settings in a file; None when there is no such file. Raises SettingsError, or PermissionError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise
     except (OSError, ValueError) as error:
         raise SettingsError(f"The settings {path} cannot be read: {error}.") from None
     try:

@@ -34,13 +34,13 @@ def make_app(probe: HealthProbe, hostname: str, password_set: bool) -> FastAPI:
     page = _templates.get_template("locked.html").render(hostname=hostname, password_set=password_set)
     style = _templates.get_template("style.css").render()
 
-    @app.get("/health")
+    @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> JSONResponse:
         found = await probe.health()
         answer = {"status": "ok" if found.healthy else "unavailable", "checks": found.parts}
         return JSONResponse(answer, 200 if found.healthy else 503)
 
-    @app.get("/", response_class=HTMLResponse)
+    @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse)
     async def locked() -> HTMLResponse:
         return HTMLResponse(page)
 
