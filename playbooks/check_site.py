@@ -4,6 +4,7 @@
 Prints one sentence with its cure per problem; exit code 1 when there is one. `check()` is the same for other programs.
 """
 
+# mypy: disable-error-code="import-untyped"
 from __future__ import annotations
 
 import base64
@@ -17,24 +18,25 @@ import sys
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import yaml
 
 os.environ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "1"  # a file with a mistake is an error, not a warning
 
-from ansible.errors import AnsibleError  # noqa: E402
-from ansible.inventory.manager import InventoryManager  # noqa: E402
-from ansible.parsing.dataloader import DataLoader  # noqa: E402
-from ansible.plugins.loader import init_plugin_loader  # noqa: E402
-from ansible.template import Templar  # noqa: E402
-from ansible.vars.manager import VariableManager  # noqa: E402
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
 
 INVENTORY = Path(__file__).resolve().parent.parent / "inventory"
 SCHEMA = INVENTORY / "site.schema.yml"
 PRODUCT = INVENTORY / "product.yml"
 GROUP = "gateways"
+CURE = "see inventory/site.schema.yml for what it may be."
 
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})+$")
@@ -45,20 +47,23 @@ _SSH_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256"
 
 
 def check(inventory_dir: str | Path) -> list[str]:
-    """Problems of the site in `inventory_dir`, each one sentence with its cure; an empty list means that it can be built."""
+    """Problems of the site in `inventory_dir`, each one sentence with its cure; with an empty list it can be built."""
     try:
         hosts = _load(Path(inventory_dir))
     except ValueError as error:
         return [str(error)]
     if not hosts:
-        return [f"The inventory {inventory_dir} has no host in the group `{GROUP}`: name each gateway in {inventory_dir}/hosts.yml."]
-    return list(dict.fromkeys(problem for name, variables in hosts.items() for problem in _host(name, variables, Path(inventory_dir))))
+        return [
+            f"The inventory {inventory_dir} has no host in the group `{GROUP}`: name each gateway in its hosts.yml."
+        ]
+    found = (problem for name, site in hosts.items() for problem in _host(name, site, Path(inventory_dir)))
+    return list(dict.fromkeys(found))  # hosts share most variables: tell each problem once
 
 
 def _load(inventory_dir: Path) -> dict[str, dict[str, Any]]:
-    """Site variables of every gateway as the roles will see them. ValueError, with the sentence to print, when they cannot be read."""
+    """Site variables of every gateway as the roles will see them; a ValueError carries the sentence to print."""
     if not inventory_dir.is_dir():
-        raise ValueError(f"The inventory {inventory_dir} is not a directory: copy inventory/example and give the path of the copy.")
+        raise ValueError(f"The inventory {inventory_dir} is not a directory: copy inventory/example and name the copy.")
     init_plugin_loader()
     loader = DataLoader()
     try:
@@ -67,7 +72,10 @@ def _load(inventory_dir: Path) -> dict[str, dict[str, Any]]:
         hosts = inventory.get_hosts(GROUP) if GROUP in inventory.groups else []
         return {host.name: _site_variables(loader, manager.get_vars(host=host)) for host in hosts}
     except AnsibleError as error:
-        raise ValueError(f"The inventory {inventory_dir} cannot be read: correct what Ansible names here: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"The inventory {inventory_dir} cannot be read: correct what Ansible names here: {reason}"
+        ) from error
 
 
 def _site_variables(loader: DataLoader, variables: dict[str, Any]) -> dict[str, Any]:
@@ -88,25 +96,26 @@ def _host(name: str, site: Mapping[str, Any], inventory_dir: Path) -> Iterator[s
 
 def _sentences(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
     """The schema's complaint in the operator's words."""
-    where = _where(error)
-    if error.validator == "required":
-        for missing in sorted(set(error.validator_value) - set(error.instance)):
-            meaning = schema["properties"].get(missing, {}).get("description", "")
-            yield f"The variable `{_inside(where, missing)}` is missing: set it in the site's group_vars/gateways.yml. {meaning}".rstrip()
-    elif error.validator == "additionalProperties":
-        known = set(error.schema["properties"])
-        for unknown in sorted(set(error.instance) - known):
-            yield f"The variable `{_inside(where, unknown)}` is unknown: remove it or use one of {', '.join(sorted(known))}."
-    elif error.validator == "oneOf" and error.context:
-        yield from _sentences(_deepest(error.context), schema)
-    elif error.validator == "pattern":  # without the value: it may be a secret
-        meaning = error.schema.get("description", "see inventory/site.schema.yml for what it may be.")
-        yield f"The value of `{where}` has the wrong form: {meaning}"
-    elif error.validator == "format":
-        cause = error.cause or ValueError(f"is not a valid {error.validator_value}")
-        yield f"The value {error.instance!r} of `{where}` {cause}."
-    else:
-        yield f"The value of `{where}` is wrong ({error.message}): see inventory/site.schema.yml for what it may be."
+    where, rule, value = _where(error), cast("dict[str, Any]", error.schema), cast("Any", error.instance)
+    match error.validator:
+        case "required":
+            for missing in sorted(set(rule["required"]) - set(value)):
+                meaning = schema["properties"].get(missing, {}).get("description", "")
+                name = _inside(where, missing)
+                yield f"The variable `{name}` is missing: set it in group_vars/gateways.yml. {meaning}".rstrip()
+        case "additionalProperties":
+            known = sorted(rule["properties"])
+            for unknown in sorted(set(value) - set(known)):
+                name = _inside(where, unknown)
+                yield f"The variable `{name}` is unknown: remove it or use one of {', '.join(known)}."
+        case "oneOf" if error.context:
+            yield from _sentences(_deepest(error.context), schema)
+        case "pattern":  # without the value: it may be a secret
+            yield f"The value of `{where}` has the wrong form: {rule.get('description', CURE)}"
+        case "format":
+            yield f"The value {value!r} of `{where}` {error.cause}."
+        case _:
+            yield f"The value of `{where}` is wrong ({error.message}): {CURE}"
 
 
 def _deepest(errors: list[jsonschema.ValidationError]) -> jsonschema.ValidationError:
@@ -182,7 +191,7 @@ def _network(value: str) -> None:
     try:
         ipaddress.ip_network(value)
     except ValueError as error:
-        raise ValueError(f"is not a network ({error}): write its first address and the length, as 192.0.2.0/24") from None
+        raise ValueError(f"is not a network ({error}): write first address and length, as 192.0.2.0/24") from None
 
 
 def _interface(value: str) -> None:
@@ -225,7 +234,8 @@ def _pem(path: Path, kind: str) -> None:
         text = path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a PEM file"
-        raise ValueError(f"cannot be used ({reason}): give the path of a readable PEM file, relative to the inventory or absolute") from None
+        cure = "give the path of a readable PEM file, absolute or relative to the inventory"
+        raise ValueError(f"cannot be used ({reason}): {cure}") from None
     if f"{kind}-----" not in text:
         raise ValueError(f"holds no {kind.lower()} in PEM form: give the file that has `-----BEGIN … {kind}-----`")
 
