@@ -1,0 +1,41 @@
+# Secure Mail Gateway Appliance. On a fresh Debian machine, as root:
+#   make image      builds the golden image of SITE into out/
+#   make test       runs every check and test; sets itself up
+SITE  ?= example
+OUT   ?= out
+CACHE := $(or $(KSMG_CACHE),/var/cache/ksmg)
+VENV   = $(CACHE)/venv/$(shell sha256sum requirements.lock | cut -c1-16)
+PYTHON = PYTHONPATH=image:gateway:playbooks PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
+HOST_PACKAGES := mmdebstrap python3-venv
+
+.DEFAULT_GOAL := help
+.PHONY: help image deb test bench-image setup lock root clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+image: setup ## golden image of SITE (default: example) into OUT (default: out)
+	@$(PYTHON) -m golden image --site $(SITE) --out $(abspath $(OUT))
+
+deb: setup ## the gateway's Debian package alone
+	@$(PYTHON) -m golden deb --site $(SITE) --out $(abspath $(OUT))
+
+setup: root $(VENV)/ready
+	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | grep -v '^ii ' || true); [ -z "$$missing" ] || .ci/host-packages $(HOST_PACKAGES)
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "Error: this is done as root, and you are not root. Run it again with sudo." >&2; exit 1; }
+
+$(VENV)/ready: requirements.lock
+	@.ci/host-packages $(HOST_PACKAGES)
+	@echo "  setting up the Python tooling in $(VENV)"
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock > $(VENV)/pip.log 2>&1 \
+		|| { tail -n 5 $(VENV)/pip.log >&2; echo "Error: the Python tooling could not be installed. Check the network; the log is $(VENV)/pip.log." >&2; exit 1; }
+	@touch $@
+
+lock: ## renew requirements.lock (needs uv)
+	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock
+
+clean: ## remove out/; the cache stays in $(CACHE)
+	rm -rf out

@@ -1,0 +1,87 @@
+"""The chain of stages from Debian's packages to the disk image."""
+
+from __future__ import annotations
+
+import os
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from golden import cache, delivery, preflight, target
+from golden.cache import Cache
+from golden.console import Console
+from golden.stage import SITES, Build, Stage, run
+from golden.stages.bake import Bake
+from golden.stages.disk import Disk
+from golden.stages.gateway_package import GatewayPackage, package
+from golden.stages.initrd import Initrd
+from golden.stages.inspect import Inspect
+from golden.stages.outputs import Qcow2
+from golden.stages.packages import Packages
+from golden.stages.seal import Seal
+from golden.stages.tools import Tools
+from golden.target import REPOSITORY
+
+PACKAGE_CHAIN: tuple[Stage, ...] = (Tools(), GatewayPackage())
+IMAGE_CHAIN: tuple[Stage, ...] = (
+    Packages(),
+    Tools(),
+    Bake("platform", ["packages"]),
+    GatewayPackage(),
+    Bake("gateway", ["platform", "packages"]),
+    Seal(),
+    Initrd(),
+    Disk(),
+    Inspect(),
+    Qcow2(),
+)
+
+
+def version() -> str:
+    """The product's version: the gateway's."""
+    return str(tomllib.loads((REPOSITORY / "gateway" / "pyproject.toml").read_text())["project"]["version"])
+
+
+def image(site: str, out: Path) -> int:
+    """Build the image of a site into ``out``. Raises Problem."""
+    started = time.monotonic()
+    build = _prepare(site, out)
+    with build.cache.locked():
+        run(build, IMAGE_CHAIN)
+        build.timings["total"] = {"seconds": round(time.monotonic() - started, 2)}
+        files = delivery.deliver(build, out)
+    for file in files:
+        build.console.say(f"  {file.stat().st_size / 1e6:10.2f} MB  {_short(file)}")
+    build.console.say(f"Done in {time.monotonic() - started:.1f} s. Log: {_short(build.console.path)}")
+    return 0
+
+
+def gateway_package(site: str, out: Path) -> int:
+    """Build only the gateway's Debian package into ``out``. Raises Problem."""
+    build = _prepare(site, out)
+    with build.cache.locked():
+        run(build, PACKAGE_CHAIN)
+        source = package(build.results["deb"].path)
+        final = out / source.name
+        final.write_bytes(source.read_bytes())
+    build.console.say(f"  {_short(final)}")
+    return 0
+
+
+def _prepare(site: str, out: Path) -> Build:
+    wanted = target.load()
+    folder, store = SITES / site, Cache(cache.location())
+    mirror, state = preflight.check(folder, store.root, out, wanted.suite)
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(out / "build.log")
+    build = Build(wanted, folder, mirror, state, store, console, version())
+    console.say(f"{build.stem}: Debian {wanted.suite}, {len(wanted.packages)} packages named, cache {store.root}")
+    return build
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+

@@ -1,0 +1,89 @@
+"""Makes a baked root file system fit for many machines: run as ``python -m golden.seal_root ROOT SPEC`` in its namespace.
+
+Takes out everything that is one machine's own (keys, ids, logs, caches), lays down what the image's partitions need, and
+moves /var to where the initial RAM disk copies it from at first boot.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+# What one machine must not share with another, or what only took part in the build. Patterns below the root.
+IDENTITY = (
+    "etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret",
+    "var/lib/systemd/timers/*", "var/lib/chrony/*", "etc/hostid", "etc/ssl/private/*", "etc/iscsi/initiatorname.iscsi",
+)  # fmt: skip
+LEFTOVERS = (
+    "var/log/*", "tmp/*", "tmp/.[!.]*", "var/tmp/*", "root/.ansible", "root/.bash_history", "root/.cache", "run/*",
+    "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*", "var/cache/man/*", "var/lib/apt/lists/*", "var/backups/*",
+    "var/lib/dpkg/*-old", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock",
+    "usr/sbin/policy-rc.d", "etc/resolv.conf", "boot/initrd.img*",
+)  # fmt: skip
+FACTORY = Path("usr/share/factory/var")
+
+
+def seal(root: Path, spec: dict[str, Any]) -> None:
+    """All of it, in order; identity goes last so that nothing before can bring it back."""
+    name_image(root, spec["id"], spec["version"])
+    mount_points(root, spec["partitions"])
+    (root / "etc/fstab").write_text(fstab(spec["partitions"]))
+    remove(root, LEFTOVERS)
+    (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    remove(root, IDENTITY)
+    (root / "etc/machine-id").write_text("")
+    set_var_aside(root)
+
+
+def name_image(root: Path, image: str, version: str) -> None:
+    """IMAGE_ID and IMAGE_VERSION of os-release(5)."""
+    path = root / "usr/lib/os-release"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("IMAGE_")]
+    path.write_text("\n".join([*kept, f"IMAGE_ID={image}", f"IMAGE_VERSION={version}"]) + "\n")
+
+
+def mount_points(root: Path, partitions: Iterable[dict[str, Any]]) -> None:
+    """Empty directories that file systems are mounted on."""
+    for place in ("/efi", *(row["mount"] for row in partitions)):
+        (root / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+
+def fstab(partitions: Iterable[dict[str, Any]]) -> str:
+    """The data partitions; /var itself is mounted by the initial RAM disk, which needs it for the overlay on /etc."""
+    rows = []
+    for row in partitions:
+        options = ",".join([*row["options"], "x-systemd.growfs"])
+        if row["mount"] == "/var":
+            continue
+        rows.append(f"PARTLABEL={row['label']} {row['mount']} ext4 {options} 0 2")
+    return "\n".join(rows) + "\n"
+
+
+def remove(root: Path, patterns: Iterable[str]) -> None:
+    """Delete what matches; a pattern without a match is no error."""
+    for pattern in patterns:
+        # a literal path goes without glob, which does not see a link that leads nowhere
+        found = root.glob(pattern) if set(pattern) & set("*[") else [root / pattern]
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def set_var_aside(root: Path) -> None:
+    """Move the content of /var to the factory copy, with owners, modes, ACLs and extended attributes."""
+    factory = root / FACTORY
+    factory.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "--archive", str(root / "var"), str(factory)], check=True)
+    shutil.rmtree(root / "var")
+    (root / "var").mkdir()
+
+
+if __name__ == "__main__":
+    seal(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,94 @@
+"""What a stage is, and how a chain of them is run through the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from golden import cache, content
+from golden.cache import Cache, Entry
+from golden.console import Console
+from golden.mirror import Mirror
+from golden.target import REPOSITORY, Target
+
+SITES = REPOSITORY / "inventory"
+
+
+@dataclass
+class Build:
+    """One run of the builder: what is built, from what, and the stages' results so far."""
+
+    target: Target
+    site: Path
+    mirror: Mirror
+    mirror_state: dict[str, str]
+    cache: Cache
+    console: Console
+    version: str
+    results: dict[str, Entry] = field(default_factory=dict)
+    timings: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """What every output's name begins with."""
+        return f"{self.target.id}-{self.version}-{self.site.name}"
+
+    @property
+    def tools(self) -> Path:
+        """Root of the tree that holds the build tools."""
+        return self.results["tools"].file("root")
+
+    def layers(self, *stages: str) -> list[Path]:
+        """Overlay layers of the root file system that these stages made, as given: topmost first."""
+        return [self.results[stage].file("root") for stage in stages]
+
+
+class Stage(Protocol):
+    """A step with a name, inputs by digest, and a result in a folder of its own."""
+
+    name: str
+
+    def inputs(self, build: Build) -> dict[str, str]:
+        """Name of an input for people -> its digest. Equal inputs give an equal result."""
+
+    def make(self, build: Build, draft: Path) -> str:
+        """Build into ``draft``; returns what the terminal line says of the result. Raises Problem."""
+
+
+def code(name: str) -> dict[str, str]:
+    """The stage's own source as one of its inputs."""
+    return {"the builder": content.of_paths([Path(__file__).parent / "stages" / f"{name}.py"])}
+
+
+def run(build: Build, stages: Sequence[Stage]) -> None:
+    """Run the chain; each stage's result is in ``build.results`` for those after it."""
+    for stage in stages:
+        inputs = stage.inputs(build)
+        key = build.cache.key(inputs)
+        found = build.cache.find(stage.name, key)
+        if found:
+            build.results[stage.name] = found
+            build.timings[stage.name] = {"seconds": 0.0, "cached": True}
+            build.console.stage(stage.name, "unchanged", 0.0)
+        else:
+            build.results[stage.name] = _make(build, stage, key, inputs)
+
+
+def _make(build: Build, stage: Stage, key: str, inputs: dict[str, str]) -> Entry:
+    before = build.cache.latest(stage.name)
+    why = cache.reason(inputs, before)
+    build.console.note(f"== {stage.name}: {why}")
+    draft = build.cache.draft(stage.name, key)
+    build.console.begin(stage.name, before.lines if before else 0)
+    started = time.monotonic()
+    try:
+        text = stage.make(build, draft)
+    finally:
+        build.console.end()
+    seconds = time.monotonic() - started
+    build.console.stage(stage.name, f"{text} ({why})", seconds)
+    build.timings[stage.name] = {"seconds": round(seconds, 2), "cached": False, "reason": why}
+    return build.cache.publish(stage.name, draft, inputs, seconds, build.console.lines)
