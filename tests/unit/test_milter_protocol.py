@@ -47,30 +47,21 @@ def test_a_packet_of_an_impossible_length_is_refused(length: int) -> None:
         list(PacketParser().feed(struct.pack("!I", length)))
 
 
-@pytest.mark.parametrize(
-    ("letter", "data", "command"),
-    [
-        (b"C", b"mail.example.com\x004\x00\x19192.0.2.1\0", commands.Connect(b"mail.example.com", "192.0.2.1")),
-        (b"C", b"mail.example.com\x006\x00\x19IPv6:2001:db8::1\0", commands.Connect(b"mail.example.com", "2001:db8::1")),
-        (b"C", b"localhost\x00L\x00\x00/run/socket\0", commands.Connect(b"localhost", "/run/socket")),
-        (b"C", b"unknown\x00U", commands.Connect(b"unknown", None)),
-        (b"H", b"client.example\0", commands.Helo(b"client.example")),
-        (b"M", b"<a@example.com>\0SIZE=100\0SMTPUTF8\0", commands.Mail(b"a@example.com", (b"SIZE=100", b"SMTPUTF8"))),
-        (b"M", b"<>\0", commands.Mail(b"")),
-        (b"R", "<ü@example.com>\0".encode(), commands.Recipient("ü@example.com".encode())),
-        (b"L", b"Subject\0 a\n b\0", commands.Header(b"Subject", b" a\n b")),
-        (b"L", b"Empty\0\0", commands.Header(b"Empty", b"")),
-        (b"B", b"text\r\n", commands.Body(b"text\r\n")),
-        (b"E", b"", commands.EndOfMessage()),
-        (b"D", b"Mi\x004X1\0{client_addr}\x00192.0.2.1\0", commands.Macros(b"M", {"i": b"4X1", "client_addr": b"192.0.2.1"})),
-        (b"D", b"C", commands.Macros(b"C", {})),
-        (b"A", b"", commands.ABORT),
-        (b"K", b"", commands.QUIT_NEW_CONNECTION),
-        (b"U", b"XYZ\0", commands.UNKNOWN),
-    ],
-)
-def test_a_command_is_understood(letter: bytes, data: bytes, command: commands.Command) -> None:
-    assert commands.parse(Packet(letter, data)) == command
+        @pytest.mark.parametrize( ("letter", "data", "command"), [ (b"C", b"mail.example.com\x004\x00\x19192.0.2.1\0",
+        commands.Connect(b"mail.example.com", "192.0.2.1")), (b"C",
+        b"mail.example.com\x006\x00\x19IPv6:2001:db8::1\0", commands.Connect(b"mail.example.com", "2001:db8::1")),
+        (b"C", b"localhost\x00L\x00\x00/run/socket\0", commands.Connect(b"localhost", "/run/socket")), (b"C",
+        b"unknown\x00U", commands.Connect(b"unknown", None)), (b"H", b"client.example\0",
+        commands.Helo(b"client.example")), (b"M", b"<a@example.com>\0SIZE=100\0SMTPUTF8\0",
+        commands.Mail(b"a@example.com", (b"SIZE=100", b"SMTPUTF8"))), (b"M", b"<>\0", commands.Mail(b"")), (b"R",
+        "<ü@example.com>\0".encode(), commands.Recipient("ü@example.com".encode())), (b"L", b"Subject\0 a\n b\0",
+        commands.Header(b"Subject", b" a\n b")), (b"L", b"Empty\0\0", commands.Header(b"Empty", b"")), (b"B",
+        b"text\r\n", commands.Body(b"text\r\n")), (b"E", b"", commands.EndOfMessage()), (b"D",
+        b"Mi\x004X1\0{client_addr}\x00192.0.2.1\0", commands.Macros(b"M", {"i": b"4X1", "client_addr":
+        b"192.0.2.1"})), (b"D", b"C", commands.Macros(b"C", {})), (b"A", b"", commands.ABORT), (b"K", b"",
+        commands.QUIT_NEW_CONNECTION), (b"U", b"XYZ\0", commands.UNKNOWN), ], ) def
+        test_a_command_is_understood(letter: bytes, data: bytes, command: commands.Command) -> None: assert
+        commands.parse(Packet(letter, data)) == command
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from ksmg.policy import DataPolicy, PolicyError, load_policy, parse_policy
 from ksmg.policy.__main__ import complaints, main
 

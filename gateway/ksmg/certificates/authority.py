@@ -1,7 +1,7 @@
 """The site's own certificate authority and the certificates that it issues, strict by RFC 5280.
 
-Python 3.13 and others verify with X509_STRICT: basicConstraints and keyUsage must be critical on the authority, which carries a
-subject key identifier that its certificates name as their authority key identifier.
+Python 3.13 and others verify with X509_STRICT: basicConstraints and keyUsage must be critical on the authority, which
+carries a subject key identifier that its certificates name as their authority key identifier.
 """
 
 import ipaddress

@@ -63,7 +63,8 @@ class SiteCertificates:
     def ensure(self) -> list[str]:
         """Makes what is missing or due; returns the names of what was made. Raises OSError or KeyError.
 
-        A broken file is not replaced when the operator may have given it: better a service that says so than a lost key.
+        A broken file is not replaced when the operator may have given it: better a service that says so than a lost
+        key.
         """
         made = []
         authority, authority_is_new = self._ensure_authority()

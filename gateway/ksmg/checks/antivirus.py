@@ -19,7 +19,10 @@ class Antivirus(Check):
         self._size_limit = size_limit
 
     async def check(self, message: Message) -> Verdict:
-        """Infected or clean. A message over the size limit is not given to clamd, which would look at its beginning only."""
+        """Infected or clean.
+
+        A message over the size limit is not given to clamd, which would look at its beginning only.
+        """
         if message.spooled.size > self._size_limit:
             raise EngineFailure(Reason.LIMIT, f"the message is larger than {self._size_limit} bytes")
         scan = await self._clamd.scan(message.spooled.path)

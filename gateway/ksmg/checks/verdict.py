@@ -54,4 +54,7 @@ class Check(ABC):
 
     @abstractmethod
     async def probe(self) -> str:
-        """Returns what can be said of a working engine (its version). Raises EngineFailure for one that does not work."""
+        """Returns what can be said of a working engine (its version).
+
+        Raises EngineFailure for one that does not work.
+        """

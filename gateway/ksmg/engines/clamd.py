@@ -89,8 +89,8 @@ class Clamd:
     async def scan(self, file: Path) -> Scan:
         """Scans a file. Raises EngineFailure.
 
-        The open file is handed over (FILDES), so that clamd needs no access to the spool and nothing is copied. A clamd whose
-        own confinement refuses that gets the content (INSTREAM) instead, from then on.
+        The open file is handed over (FILDES), so that clamd needs no access to the spool and nothing is copied. A
+        clamd whose own confinement refuses that gets the content (INSTREAM) instead, from then on.
         """
         try:
             async with asyncio.timeout(self._timeout), self._turn:

@@ -1,4 +1,6 @@
-"""`python3 -m ksmg.filter`: the service's process. systemd passes the socket; everything else comes from policy and settings."""
+"""`python3 -m ksmg.filter`: the service's process. systemd passes the socket; everything else comes from policy and
+settings.
+"""
 
 import asyncio
 import importlib

@@ -23,7 +23,10 @@ class EngineWatch:
         self._versions: dict[str, str] = {}
 
     def failed(self, check: str, failure: EngineFailure) -> None:
-        """A check could not be made. Only failures of the engine itself count, not a message that is too much for it."""
+        """A check could not be made.
+
+        Only failures of the engine itself count, not a message that is too much for it.
+        """
         if failure.reason.engine_down and not self._down.get(check):
             self._down[check] = True
             self._record(SystemEvent(Name.ENGINE_DOWN, ACCOUNT, {"check": check, "cause": str(failure)}))

@@ -23,7 +23,10 @@ Event = MessageEvent | SystemEvent
 
 
 class Recorder:
-    """Takes events from any thread. Each becomes a line in the logs and a record in its store, in batches of about 20 ms."""
+    """Takes events from any thread.
+
+    Each becomes a line in the logs and a record in its store, in batches of about 20 ms.
+    """
 
     def __init__(self, messages: MessageEventLog, system: SystemEventLog, syslog: Syslog) -> None:
         self._messages = messages

@@ -11,7 +11,10 @@ LONGEST_TEXT = 1000
 
 
 def readable(value: bytes | str) -> str:
-    """One line of valid text: UTF-8 where it is, escapes where it is not, no control or direction-changing characters."""
+    """One line of valid text.
+
+    UTF-8 where it is, escapes where it is not, no control or direction-changing characters.
+    """
     text = value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # lone surrogates cannot be stored
     return _CONTROL.sub(" ", text).strip()[:LONGEST_TEXT]

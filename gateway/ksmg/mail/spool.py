@@ -1,6 +1,7 @@
 """The spool: each message on its way is a file, exactly as received, that scanners read and Backup copies.
 
-The files are what the data policy calls temporary: gone when the verdict is given, and emptied when the application restarts.
+The files are what the data policy calls temporary: gone when the verdict is given, and emptied when the application
+restarts.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ _LONGEST_KEPT_VALUE = 65_536
 class SpooledMessage:
     """One message being received. The file has CRLF line ends, header fields as the mail server passed them on.
 
-    When the file cannot be written (`failure` says why) the rest of the message is dropped; nobody may call it judged then.
+    When the file cannot be written (`failure` says why) the rest of the message is dropped; nobody may call it judged
+    then.
     """
 
     def __init__(self, path: Path) -> None:

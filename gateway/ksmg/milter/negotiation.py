@@ -1,4 +1,6 @@
-"""What the two sides agree on before the first message: protocol version, actions of the filter, steps and replies left out."""
+"""What the two sides agree on before the first message: protocol version, actions of the filter, steps and replies
+left out.
+"""
 
 import enum
 import struct

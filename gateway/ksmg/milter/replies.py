@@ -12,7 +12,8 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
 def refusal(code: int, status: str, text: str) -> Packet:
-    """An SMTP reply such as `550 5.7.1 text`. Control and non-ASCII characters become `?`, so that text cannot add a line.
+    """An SMTP reply such as `550 5.7.1 text`. Control and non-ASCII characters become `?`, so that text cannot add a
+    line.
 
     `%` would be an escape (sendmail's smfi_setreply doubles it), so it is replaced as well.
     """
@@ -26,5 +27,8 @@ def add_header(name: str, value: str) -> Packet:
 
 
 def change_header(name: bytes, index: int, value: bytes) -> Packet:
-    """Replaces the `index`-th field of that name (from 1); an empty value removes it. `value` keeps its leading space."""
+    """Replaces the `index`-th field of that name (from 1); an empty value removes it.
+
+    `value` keeps its leading space.
+    """
     return Packet(b"m", struct.pack("!I", index) + name + b"\0" + value.replace(b"\0", b"").replace(b"\r", b"") + b"\0")

@@ -1,4 +1,6 @@
-"""The conversation with one mail server process: a linear sequence of awaits for each message, ending in its verdict."""
+"""The conversation with one mail server process: a linear sequence of awaits for each message, ending in its
+verdict.
+"""
 
 import asyncio
 from collections import deque
@@ -37,7 +39,10 @@ class Session:
         """Whether no message is on its way, so that nothing is lost when the connection is closed."""
 
     async def converse(self) -> None:
-        """Serves the connection until either side ends it. Raises ProtocolError when the peer does not speak the protocol."""
+        """Serves the connection until either side ends it.
+
+        Raises ProtocolError when the peer does not speak the protocol.
+        """
         try:
             await self._negotiate()
             client = Client()

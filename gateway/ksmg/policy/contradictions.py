@@ -1,4 +1,5 @@
-"""What a policy says that cannot be true all at once: duplicates, unknown names, modes that do not grant what a row promises.
+"""What a policy says that cannot be true all at once: duplicates, unknown names, modes that do not grant what a row
+promises.
 
 The schema checks the shape of the document, this module its meaning.
 """
@@ -65,23 +66,23 @@ def _broken_promises(row: Row, location: Location) -> Iterator[str]:
     yield from _open_to_others(f"{location.place} ({row.id})", location)
     for right in location.at_rest.get(location.owner, ()):
         if not location.mode >> 6 & _BITS[right]:
-            yield f"{location.owner} owns {location.place} ({row.id}) and may {right} it, but mode {location.mode:04o} refuses that."
+            yield f"{location.owner} may {right} its own {location.place}, but mode {location.mode:04o} refuses that."
     for account in location.at_rest:
         if account not in row.in_process and account != "root":
             yield f"{account} reaches {location.place} at rest, but the row {row.id} does not name it in process."
     if location.owner not in location.at_rest and location.owner != "root":
         yield f"{location.owner} owns {location.place} ({row.id}), but at_rest does not name it."
-    yield from _group_grants(row, location)
+    yield from _group_grants(location)
 
 
-def _group_grants(row: Row, location: Location) -> Iterator[str]:
+def _group_grants(location: Location) -> Iterator[str]:
     """The group's bits must not give its account more than `at_rest` does."""
     granted = location.mode >> 3 & 7
     allowed = location.at_rest.get(location.group, ())
     if granted & 2 and "write" not in allowed:
-        yield f"Mode {location.mode:04o} lets group {location.group} write {location.place} ({row.id}), but at_rest does not."
+        yield f"Mode {location.mode:04o} lets group {location.group} write {location.place}, but at_rest does not."
     if granted & 4 and not {"list", "read"} & set(allowed) and location.group != "root":
-        yield f"Mode {location.mode:04o} lets group {location.group} read {location.place} ({row.id}), but at_rest does not."
+        yield f"Mode {location.mode:04o} lets group {location.group} read {location.place}, but at_rest does not."
 
 
 def _open_to_others(name: str, subject: Location | Container) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Reads the data policy that the package was built with. Its schema was checked on the build side, see `ksmg.policy check`."""
+"""Reads the data policy that the package was built with.
+
+Its schema was checked on the build side, see `ksmg.policy check`.
+"""
 
 import json
 from collections.abc import Mapping

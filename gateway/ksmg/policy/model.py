@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 class Account:
     """One of the accounts that can reach personal data.
 
-    `kind` says where it comes from: `system` is made by the appliance, `package` by a Debian package, `web` exists in the web
-    interface only.
+    `kind` says where it comes from: `system` is made by the appliance, `package` by a Debian package, `web` exists in
+    the web interface only.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""One row per setting. The file's validation, the documentation, and later the web form and the API come from these rows."""
+"""One row per setting.
+
+The file's validation, the documentation, and later the web form and the API come from these rows.
+"""
 
 import ipaddress
 import re

@@ -1,7 +1,8 @@
 """Backup: whole messages, copied before an action. The oldest go when the cap is reached.
 
-A message is added in this order: its file into `incoming/`, synced; its row into the index, synced; its file into the directory of
-its day. Whatever moment the power fails, `open()` finds either no row and removes the file, or a row and finishes the move.
+A message is added in this order: its file into `incoming/`, synced; its row into the index, synced; its file into the
+directory of its day. Whatever moment the power fails, `open()` finds either no row and removes the file, or a row and
+finishes the move.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ from ksmg.stores.durable import copy_durably, sync_directory
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     id TEXT PRIMARY KEY, time REAL NOT NULL, size INTEGER NOT NULL, reason TEXT NOT NULL, queue_id TEXT NOT NULL,
-    message_id TEXT NOT NULL, client_ip TEXT NOT NULL, sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL
+    message_id TEXT NOT NULL, client_ip TEXT NOT NULL, sender TEXT NOT NULL, recipients TEXT NOT NULL,
+    subject TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS message_time ON message (time);
 """
@@ -88,7 +90,10 @@ class Backup:
             self._index = None
 
     def add(self, entry: BackupEntry, source: Path) -> None:
-        """Keeps a message. When it returns, the message is on disk. Raises OSError or sqlite3.Error, and keeps nothing then."""
+        """Keeps a message.
+
+        When it returns, the message is on disk. Raises OSError or sqlite3.Error, and keeps nothing then.
+        """
         index = self._opened()
         self._make_room(entry.size)
         incoming = self._incoming / f"{entry.id}.eml"
@@ -149,7 +154,9 @@ class Backup:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def _make_room(self, size: int) -> None:
-        """Evicts the oldest messages until `size` more bytes fit, before anything is written: the cap is never passed."""
+        """Evicts the oldest messages until `size` more bytes fit, before anything is written: the cap is never
+        passed.
+        """
         if size + self._index_size() > self._cap:
             raise StoreFull(f"a message of {size} bytes is larger than Backup may be")
         while self._kept + size + self._index_size() > self._cap:

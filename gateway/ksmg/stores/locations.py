@@ -1,4 +1,6 @@
-"""Opens each store in the place and with the caps of the data policy, or of the settings where the policy lets users set them."""
+"""Opens each store in the place and with the caps of the data policy, or of the settings where the policy lets
+users set them.
+"""
 
 from pathlib import Path
 

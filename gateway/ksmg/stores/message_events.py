@@ -14,8 +14,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     id TEXT PRIMARY KEY, time REAL NOT NULL, node TEXT NOT NULL, queue_id TEXT NOT NULL, message_id TEXT NOT NULL,
     client_ip TEXT NOT NULL, client_name TEXT NOT NULL, helo TEXT NOT NULL, account TEXT NOT NULL, sender TEXT NOT NULL,
-    recipients TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL, attachments TEXT NOT NULL, rule TEXT NOT NULL,
-    verdicts TEXT NOT NULL, action TEXT NOT NULL, reply TEXT NOT NULL, backup_id TEXT NOT NULL, milliseconds REAL NOT NULL
+    recipients TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL, attachments TEXT NOT NULL,
+    rule TEXT NOT NULL, verdicts TEXT NOT NULL, action TEXT NOT NULL, reply TEXT NOT NULL, backup_id TEXT NOT NULL,
+    milliseconds REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_time ON event (time);
 CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue_id);
@@ -30,7 +31,10 @@ _INSERT = f"INSERT INTO event ({','.join(_COLUMNS)}) VALUES ({','.join('?' * len
 
 @dataclass(frozen=True)
 class MessageEvent:
-    """What happened to one message. Times in seconds since 1970, text made readable, lists in the order of the message."""
+    """What happened to one message.
+
+    Times in seconds since 1970, text made readable, lists in the order of the message.
+    """
 
     id: str
     time: float

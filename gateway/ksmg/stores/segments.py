@@ -12,7 +12,10 @@ _SEGMENTS_PER_CAP = 16
 
 
 class SegmentedLog:
-    """The segments of one log, in one directory, named by day and number. One thread writes; other processes may read."""
+    """The segments of one log, in one directory, named by day and number.
+
+    One thread writes; other processes may read.
+    """
 
     def __init__(self, directory: Path, schema: str, days: int, cap: int) -> None:
         self._directory = directory
@@ -70,7 +73,9 @@ class SegmentedLog:
         return connection
 
     def _evict(self, oldest_day: str) -> None:
-        """Deletes segments of days before the oldest one, and the oldest ones until a full segment fits below the cap."""
+        """Deletes segments of days before the oldest one, and the oldest ones until a full segment fits below the
+        cap.
+        """
         kept = self.segments()
         while kept and (kept[0].name < oldest_day or sum(map(_size, kept)) + self._largest > self._cap):
             for file in (kept[0], *_companions(kept[0])):

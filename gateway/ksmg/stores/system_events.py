@@ -14,7 +14,8 @@ from ksmg.system.syslog import Severity
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL, detail TEXT NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL,
+    detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_time ON event (time);
 """

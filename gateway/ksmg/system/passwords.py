@@ -1,4 +1,6 @@
-"""Password hashes: scrypt (RFC 7914), written as `$scrypt$ln=15,r=8,p=1$SALT$HASH`, the form that other tools know as well."""
+"""Password hashes: scrypt (RFC 7914), written as `$scrypt$ln=15,r=8,p=1$SALT$HASH`, the form that other tools know
+as well.
+"""
 
 import base64
 import hashlib

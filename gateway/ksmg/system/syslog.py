@@ -1,6 +1,8 @@
-"""Log lines to syslog (facility local0, RFC 3164 on the local socket), each one line and safe whatever a stranger put into it.
+"""Log lines to syslog (facility local0, RFC 3164 on the local socket), each one line and safe whatever a stranger put
+into it.
 
-Not the standard library's handler: a lost line must not raise, a slow log daemon not hold up mail, and no value start a second line.
+Not the standard library's handler: a lost line must not raise, a slow log daemon not hold up mail, and no value start
+a second line.
 """
 
 import contextlib
@@ -34,7 +36,10 @@ class Severity(enum.IntEnum):
 
 
 def line(fields: Iterable[tuple[str, object]]) -> str:
-    """`key=value` pairs. Text is quoted and escaped as in JSON, ASCII only: no value can end the line or forge a pair."""
+    """`key=value` pairs.
+
+    Text is quoted and escaped as in JSON, ASCII only: no value can end the line or forge a pair.
+    """
     return " ".join(f"{key}={_value(value)}" for key, value in fields)
 
 

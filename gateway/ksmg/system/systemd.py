@@ -1,4 +1,6 @@
-"""systemd's service interface: sockets that it opened for us (sd_listen_fds(3)) and notifications to it (sd_notify(3))."""
+"""systemd's service interface: sockets that it opened for us (sd_listen_fds(3)) and notifications to it
+(sd_notify(3)).
+"""
 
 import contextlib
 import os

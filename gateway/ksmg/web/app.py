@@ -12,7 +12,7 @@ from ksmg.web.health import HealthProbe
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -21,7 +21,10 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""On every answer. Nothing is loaded from elsewhere, nothing runs, nobody may frame the pages (OWASP secure headers)."""
+"""On every answer.
+
+Nothing is loaded from elsewhere, nothing runs, nobody may frame the pages (OWASP secure headers).
+"""
 
 _templates = Environment(
     loader=PackageLoader("ksmg.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

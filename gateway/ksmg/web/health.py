@@ -1,4 +1,7 @@
-"""Whether this appliance should get mail, for load balancers. No personal data, and no detail that helps an attacker."""
+"""Whether this appliance should get mail, for load balancers.
+
+No personal data, and no detail that helps an attacker.
+"""
 
 import asyncio
 import os
@@ -30,7 +33,9 @@ class Health:
 
 
 class HealthProbe:
-    """Looks at filter, engines and free space; remembers the answer for two seconds, so that nobody can wear engines out."""
+    """Looks at filter, engines and free space; remembers the answer for two seconds, so that nobody can wear
+    engines out.
+    """
 
     def __init__(self, checks: Sequence[Check], stores: Path, filter_socket: Path = FILTER_SOCKET) -> None:
         self._checks = checks
