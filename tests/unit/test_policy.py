@@ -11,8 +11,9 @@ from ksmg.policy.__main__ import complaints, main
 
 POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 STATEMENT_ROWS = {
-    "settings", "rules", "statistics", "message_events", "system_events", "traces", "backup", "spam_quarantine", "kata_quarantine",
-    "temporary", "directory_cache", "kata_requests", "mta_settings", "mta_log", "mta_queue", "auth_log", "ssh_keys",
+    "settings", "rules", "statistics", "message_events", "system_events", "traces", "backup", "spam_quarantine",
+    "kata_quarantine", "temporary", "directory_cache", "kata_requests", "mta_settings", "mta_log", "mta_queue",
+    "auth_log", "ssh_keys",
 }  # fmt: skip
 
 
