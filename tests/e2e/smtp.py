@@ -31,7 +31,7 @@ class Answer:
 def send(target: Target, origin: Neighbour, sender: str, recipient: str, sample: Sample, *options: str) -> Answer:
     """Give the message to the appliance; `options` are swaks' own, for example --tls."""
     with NamedTemporaryFile(suffix=".eml") as file:
-        Path(file.name).write_bytes(sample.content)
+        Path(file.name).write_bytes(sample.content.removesuffix(b"\r\n"))  # swaks ends the last line itself
         command = [
             "swaks", "--server", target.address, "--helo", "mx.partner.test", "--timeout", "60s",
             "--from", sender, "--to", recipient, "--data", f"@{file.name}", *options,

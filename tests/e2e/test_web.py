@@ -7,6 +7,9 @@ import json
 import socket
 import ssl
 import subprocess
+from contextlib import closing
+from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -24,15 +27,25 @@ CHROMIUM = (
 TIME_LIMIT = 120
 
 
-def get(target: Target, authority: Path, path: str) -> http.client.HTTPResponse:
+@dataclass(frozen=True)
+class Page:
+    """What a client got."""
+
+    status: int
+    headers: Message
+    content: bytes
+
+
+def get(target: Target, authority: Path, path: str) -> Page:
     """The answer to a client that trusts the site's authority only."""
     context = ssl.create_default_context(cafile=str(authority))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    connection = http.client.HTTPSConnection(target.name, 443, timeout=60)
     plain = socket.create_connection((target.address, 443), timeout=60)
-    connection.sock = context.wrap_socket(plain, server_hostname=target.name)
-    connection.request("GET", path)
-    return connection.getresponse()
+    with closing(http.client.HTTPSConnection(target.name, 443, timeout=60)) as connection:
+        connection.sock = context.wrap_socket(plain, server_hostname=target.name)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return Page(answer.status, answer.headers, answer.read())
 
 
 def browse(target: Target, page: str, profile: Path, *options: str) -> str:
@@ -57,21 +70,21 @@ def public_key(target: Target) -> bytes:
 
 def test_health_is_good(target: Target, site_authority: Path) -> None:
     answer = get(target, site_authority, "/health")
-    assert (answer.status, json.loads(answer.read())["status"]) == (200, "ok")
+    assert (answer.status, json.loads(answer.content)["status"]) == (200, "ok")
 
 
 def test_page_is_locked(target: Target, site_authority: Path) -> None:
     answer = get(target, site_authority, "/")
-    assert b"locked" in answer.read().lower()
+    assert b"locked" in answer.content.lower()
 
 
 @pytest.mark.parametrize("header", ["Strict-Transport-Security", "Content-Security-Policy", "X-Content-Type-Options"])
 def test_page_has_the_header(target: Target, site_authority: Path, header: str) -> None:
-    assert get(target, site_authority, "/").getheader(header)
+    assert get(target, site_authority, "/").headers[header]
 
 
 def test_server_does_not_say_its_version(target: Target, site_authority: Path) -> None:
-    assert "/" not in (get(target, site_authority, "/").getheader("Server") or "")
+    assert "/" not in (get(target, site_authority, "/").headers["Server"] or "")
 
 
 def test_browser_shows_the_locked_page(target: Target, tmp_path: Path) -> None:

@@ -7,28 +7,36 @@ reboot (exit status 133), and otherwise ends with it.
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lab import group
 from lab.place import Place
 
 REBOOT = 133
+START_LIMIT = 10.0
+PACKAGES = Path(__file__).resolve().parents[1]
 
 
-def start(place: Place, member: str, netns: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
-    """Start the program in the background; its output goes to the member's log."""
+def start(
+    place: Place, member: str, netns: str, argv: Sequence[str], env: Mapping[str, str] | None = None
+) -> None:
+    """Start the program in the background, in a session of its own; its output goes to the member's log."""
     log = place.dir / "log" / f"{member}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lab.daemon", place.name, member, netns, *argv],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env={**os.environ, **python_path(), **(env or {})},
-        )  # fmt: skip
-
-
-def python_path() -> dict[str, str]:
-    """So that the child finds this package, wherever the caller's directory is."""
-    return {"PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+        subprocess.run(
+            ["setsid", "--fork", sys.executable, "-m", "lab.daemon", place.name, member, netns, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PYTHONPATH": str(PACKAGES), **(env or {})},
+            check=True,
+        )
+    deadline = time.monotonic() + START_LIMIT
+    while not group.populated(place, member) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -92,18 +92,16 @@ def boot(place: Place, name: str, root: Path) -> None:
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(address))
-        process = daemon.start(place, member(name), place.netns, nspawn(place, name, root), {"NOTIFY_SOCKET": str(address)})
+        daemon.start(place, member(name), place.netns, nspawn(place, name, root), {"NOTIFY_SOCKET": str(address)})
         deadline = time.monotonic() + TIME_LIMIT
         notify.settimeout(1)
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
+        while time.monotonic() < deadline and group.populated(place, member(name)):
             try:
                 if b"READY=1" in notify.recv(4096).splitlines():
                     return
             except TimeoutError:
                 continue
-    raise LabError(f"{name} did not start within {TIME_LIMIT:.0f} s: see {place.dir}/log/{member(name)}.log.")
+    raise LabError(f"{name} ended early, or did not start within {TIME_LIMIT:.0f} s: see {place.dir}/log/{member(name)}.log.")
 
 
 def down(place: Place, name: str) -> None:
