@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import ipaddress
 import json
 import os
@@ -49,7 +50,7 @@ _SSH_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256"
 def check(inventory_dir: str | Path) -> list[str]:
     """Problems of the site in `inventory_dir`, each one sentence with its cure; with an empty list it can be built."""
     try:
-        hosts = _load(Path(inventory_dir))
+        hosts = variables(Path(inventory_dir))
     except ValueError as error:
         return [str(error)]
     if not hosts:
@@ -60,11 +61,11 @@ def check(inventory_dir: str | Path) -> list[str]:
     return list(dict.fromkeys(found))  # hosts share most variables: tell each problem once
 
 
-def _load(inventory_dir: Path) -> dict[str, dict[str, Any]]:
+def variables(inventory_dir: Path) -> dict[str, dict[str, Any]]:
     """Site variables of every gateway as the roles will see them; a ValueError carries the sentence to print."""
     if not inventory_dir.is_dir():
         raise ValueError(f"The inventory {inventory_dir} is not a directory: copy inventory/example and name the copy.")
-    init_plugin_loader()
+    _plugins()
     loader = DataLoader()
     try:
         inventory = InventoryManager(loader=loader, sources=[str(PRODUCT), str(inventory_dir)])
@@ -76,6 +77,12 @@ def _load(inventory_dir: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(
             f"The inventory {inventory_dir} cannot be read: correct what Ansible names here: {reason}"
         ) from error
+
+
+@functools.cache
+def _plugins() -> None:
+    """Make Ansible's look-ups known, once."""
+    init_plugin_loader()
 
 
 def _site_variables(loader: DataLoader, variables: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from golden import cache, delivery, preflight, target
+from golden import cache, delivery, mirror, preflight, target
 from golden.cache import Cache
 from golden.console import Console
 from golden.stage import SITES, Build, Stage, run
@@ -69,13 +69,20 @@ def gateway_package(site: str, out: Path) -> int:
     return 0
 
 
+def site_folder(site: str) -> Path:
+    """A folder below inventory/ by name, or any folder of the repository by path."""
+    return (Path(site) if "/" in site else SITES / site).resolve()
+
+
 def _prepare(site: str, out: Path) -> Build:
     wanted = target.load()
-    folder, store = SITES / site, Cache(cache.location())
-    mirror, state = preflight.check(folder, store.root, out, wanted.suite)
+    folder, store = site_folder(site), Cache(cache.location())
+    variables = preflight.check(folder, store.root, out)
+    source = mirror.find()
+    state = mirror.state(source, wanted.suite)
     out.mkdir(parents=True, exist_ok=True)
     console = Console(out / "build.log")
-    build = Build(wanted, folder, mirror, state, store, console, version())
+    build = Build(wanted, folder, variables, source, state, store, console, version())
     console.say(f"{build.stem}: Debian {wanted.suite}, {len(wanted.packages)} packages named, cache {store.root}")
     return build
 

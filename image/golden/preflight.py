@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from golden import mirror
-from golden.mirror import Mirror
+import check_site
+
 from golden.problem import Problem
 from golden.target import REPOSITORY
 
@@ -16,15 +17,17 @@ NEEDED_OUTPUT = 3_000_000_000  # bytes in out/
 NEEDED_PROGRAMS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "apt-get": "apt"}
 
 
-def check(site: Path, cache: Path, output: Path, suite: str) -> tuple[Mirror, dict[str, str]]:
-    """Stop with every problem of this machine and this site, or return the mirror and the archive's state."""
+def check(site: Path, cache: Path, output: Path) -> dict[str, Any]:
+    """Stop with every problem of this machine and this site, or return the variables of the site's one node."""
     problems = [*privilege(), *programs(), *space(cache, NEEDED_SPACE), *space(output, NEEDED_OUTPUT)]
     if not problems:
         problems += site_problems(site)
     if problems:
         raise Problem("\n".join(sentence for sentence, _ in problems), "\n".join(cure for _, cure in problems if cure))
-    found = mirror.find()
-    return found, mirror.state(found, suite)
+    nodes = check_site.variables(site)
+    if len(nodes) != 1:
+        raise Problem(f"The inventory {site.name} has {len(nodes)} gateways, and an image is made for one.", "Give each node an inventory of its own.")
+    return next(iter(nodes.values()))
 
 
 def privilege() -> list[tuple[str, str]]:
@@ -64,6 +67,4 @@ def site_problems(site: Path) -> list[tuple[str, str]]:
     if not site.is_dir():
         known = ", ".join(sorted(path.parent.name for path in (REPOSITORY / "inventory").glob("*/hosts.yml")))
         return [(f"There is no inventory {site}.", f"Set SITE to one of: {known}.")]
-    from check_site import check as check_site  # noqa: PLC0415  # lives with the playbooks, which run it too
-
-    return [(sentence, "") for sentence in check_site(site)]
+    return [(sentence, "") for sentence in check_site.check(site)]

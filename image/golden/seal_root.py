@@ -7,6 +7,7 @@ moves /var to where the initial RAM disk copies it from at first boot.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def seal(root: Path, spec: dict[str, Any]) -> None:
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     remove(root, IDENTITY)
     (root / "etc/machine-id").write_text("")
+    mark_updated(root)
     set_var_aside(root)
 
 
@@ -74,6 +76,15 @@ def remove(root: Path, patterns: Iterable[str]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def mark_updated(root: Path) -> None:
+    """Tell ConditionNeedsUpdate= that /etc and /var fit this /usr, so that the first boot does not rebuild what was baked."""
+    stamp = (root / "usr").stat().st_mtime_ns
+    for place in ("etc", "var"):
+        path = root / place / ".updated"
+        path.write_text(f"# /usr of this image\nTIMESTAMP_NSEC={stamp}\n")
+        os.utime(path, ns=(stamp, stamp))
 
 
 def set_var_aside(root: Path) -> None:

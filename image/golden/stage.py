@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from golden import cache, content
 from golden.cache import Cache, Entry
@@ -23,6 +23,7 @@ class Build:
 
     target: Target
     site: Path
+    site_variables: dict[str, Any]
     mirror: Mirror
     mirror_state: dict[str, str]
     cache: Cache

@@ -24,9 +24,11 @@ class Inspect:
     def inputs(self, build: Build) -> dict[str, str]:
         """The disk, the tests and the policy that they check."""
         settings = [REPOSITORY / "pyproject.toml", REPOSITORY / "inventory" / "group_vars"]
+        tests = [TESTS, REPOSITORY / "tests" / "host" / "expectation.py", REPOSITORY / "tests" / "conftest.py"]
         return {
             "disk": build.results["disk"].key,
-            "image tests": content.of_paths([TESTS]),
+            "image tests": content.of_paths(tests),
+            "site variables": content.of_value(build.site_variables),
             "settings": content.of_paths(settings),
             **code("inspect"),
         }
@@ -37,7 +39,13 @@ class Inspect:
         partition = gpt.partition(disk, "root")
         options = f"ro,loop,offset={partition.start},sizelimit={partition.size}"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={draft / 'report.xml'}", str(TESTS)]
-        environment = {**os.environ, "KSMG_IMAGE": str(disk), "KSMG_IMAGE_ROOT": str(root), "KSMG_TOOLS": str(build.tools), "KSMG_SITE": str(build.site)}
+        environment = {
+            **os.environ,
+            "KSMG_IMAGE": str(disk),
+            "KSMG_IMAGE_ROOT": str(root),
+            "KSMG_TOOLS": str(build.tools),
+            "KSMG_SITE_KEYS": str(len(build.site_variables["site_admin_ssh_keys"])),
+        }
         output = build.console.run(enter([Mount(str(disk), root, "erofs", options)], command), CURE, environment)
         root.rmdir()
         match = re.search(r"(\d+ passed.*?) in ", output)

@@ -1,0 +1,78 @@
+"""Programs, units and accounts on the image: what is not on a list here must not be there."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from host.expectation import SUID_FILES
+from ksmg.policy import DataPolicy
+
+from image.conftest import Image
+
+Files = list[tuple[str, os.stat_result]]
+
+BUILD_TOOLS = ("gcc", "cc", "g++", "make", "pip", "pip3", "ld", "as", "dpkg-buildpackage", "gdb", "strace", "tcpdump", "nmap", "telnet", "ftp", "git", "curl", "wget")
+STARTED_SERVICES = {
+    "apparmor", "audit-rules", "auditd", "chrony", "clamav-daemon", "clamav-freshclam", "hardening-mounts", "ksmg-certificates", "ksmg-filter",
+    "ksmg-web", "nftables", "nginx", "opendkim", "postfix", "rspamd", "rsyslog", "ssh", "sshd-keygen", "systemd-network-generator",
+    "systemd-networkd", "systemd-networkd-wait-online", "systemd-pstore", "systemd-resolved", "getty@tty1", "serial-getty@ttyS0",
+}  # fmt: skip
+LISTENING_SOCKETS = {"ksmg-filter", "ksmg-web", "syslog", "systemd-networkd", "systemd-journald-audit"}
+
+
+def enabled(image: Image, suffix: str) -> set[str]:
+    """Units of one type that a target pulls in on the image, without those that are masked."""
+    system = image.root / "etc/systemd/system"
+    found = {path.name for folder in system.glob("*.wants") for path in folder.iterdir() if path.name.endswith(suffix)}
+    return {name.removesuffix(suffix) for name in found if not masked(image, name)}
+
+
+def masked(image: Image, unit: str) -> bool:
+    path = image.root / "etc/systemd/system" / unit
+    return path.is_symlink() and os.readlink(path) == "/dev/null"
+
+
+def test_only_known_programs_raise_privileges(files: Files) -> None:
+    raised = {path for path, status in files if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID)}
+    assert raised - SUID_FILES == set()
+
+
+def test_no_file_has_capabilities(image: Image, files: Files) -> None:
+    regular = (image.root / path.lstrip("/") for path, status in files if stat.S_ISREG(status.st_mode))
+    assert [path for path in regular if "security.capability" in os.listxattr(path)] == []
+
+
+def test_only_known_services_start(image: Image) -> None:
+    assert enabled(image, ".service") - STARTED_SERVICES == set()
+
+
+def test_only_known_sockets_listen(image: Image) -> None:
+    assert enabled(image, ".socket") - LISTENING_SOCKETS == set()
+
+
+@pytest.mark.parametrize("name", ["etcd", "snmpd", "valkey-server"])
+def test_parts_that_nobody_configured_do_not_start(image: Image, name: str) -> None:
+    assert masked(image, f"{name}.service")
+
+
+@pytest.mark.parametrize("tool", BUILD_TOOLS)
+def test_there_are_no_build_tools(image: Image, tool: str) -> None:
+    assert [folder for folder in ("usr/bin", "usr/sbin", "usr/local/bin") if (image.root / folder / tool).exists()] == []
+
+
+def test_python_finds_no_modules_outside_debian(image: Image) -> None:
+    assert [path.name for path in (image.root / "usr/local/lib").rglob("*.py")] == []
+
+
+@pytest.mark.parametrize("account", ["kluser", "nginx"])
+def test_the_accounts_have_the_ids_of_the_policy(image: Image, policy: DataPolicy, account: str) -> None:
+    rows = {line.split(":")[0]: int(line.split(":")[2]) for line in image.text("/etc/passwd").splitlines()}
+    assert rows[account] == policy.accounts[account].uid
+
+
+def test_the_ssh_keys_are_the_sites_and_nobody_elses(image: Image, policy: DataPolicy) -> None:
+    (location,) = policy.row("ssh_keys").locations
+    keys = [line for line in image.text(str(location.place)).splitlines() if line and not line.startswith("#")]
+    assert len(keys) == int(os.environ["KSMG_SITE_KEYS"])
