@@ -15,7 +15,7 @@ OFFER = commands.Negotiate(6, 0x1FF, 0x1FFFFF)
 
 @given(st.lists(packets, max_size=20), st.lists(st.integers(1, 50), max_size=50))
 def test_packets_survive_any_cutting(sent: list[Packet], cuts: list[int]) -> None:
-    stream, parser, received = b"".join(packet.encode() for packet in sent), PacketParser(), []
+    stream, parser, received = b"".join(packet.encode() for packet in sent), PacketParser(), list[Packet]()
     for cut in cuts:
         received += parser.feed(stream[:cut])
         stream = stream[cut:]

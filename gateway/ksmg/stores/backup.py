@@ -78,6 +78,8 @@ class Backup:
         index.execute("PRAGMA journal_mode=WAL")
         index.execute("PRAGMA synchronous=FULL")
         index.execute("PRAGMA secure_delete=ON")
+        index.execute("PRAGMA wal_autocheckpoint=64")  # pages: the write-ahead log counts towards the cap
+        index.execute("PRAGMA journal_size_limit=0")
         index.executescript(_SCHEMA)
         self._index = index
         self._finish_interrupted()

@@ -11,6 +11,8 @@ import re
 _FORM = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
 _LN, _R, _P = 15, 8, 1
 _MEMORY = 134_217_728
+_HIGHEST_LN = 17
+"""More would cost more memory than a log-in may."""
 SHORTEST = 12
 """Characters that a password must have at least."""
 
@@ -29,6 +31,8 @@ def verify_password(password: str, hashed: str) -> bool:
     if match is None:
         return False
     ln, r, p = (int(number) for number in match.groups()[:3])
+    if ln > _HIGHEST_LN:
+        return False
     try:
         derived = _derive(password, _decoded(match[4]), ln, r, p)
     except (ValueError, MemoryError):
