@@ -1,33 +1,47 @@
-"""The build on the terminal: a line per stage with its time, a bar where it is long, everything else in the log file."""
+"""The build on the terminal: a line per stage with its time, a bar where it is long, the rest in the log file."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 import subprocess
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console as Terminal
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from golden.problem import Problem
 
 TAIL = 25  # lines of a failed step's output that are shown
 
 
+@dataclass
+class Step:
+    """A stage in progress: how many lines it has printed, and its bar where the terminal shows one."""
+
+    expected: int
+    lines: int = 0
+    bar: TaskID | None = None
+
+
 class Console:
-    """Writes the terminal and the log, and runs commands with their output in the log."""
+    """Writes the terminal and the log, and runs commands with their output in the log; threads may share it."""
 
     def __init__(self, log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.path = log
         self._log = log.open("w", buffering=1)
         self._terminal = Terminal(highlight=False, soft_wrap=True)
-        self._progress: Progress | None = None
-        self._expected = 0
-        self.lines = 0
+        columns = (TextColumn("  {task.description:<10}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=self._terminal, transient=True)
+        self._current = threading.local()
+        self._running: set[subprocess.Popen[str]] = set()
 
     def stage(self, name: str, text: str, seconds: float) -> None:
         """The one line of a finished stage."""
@@ -42,58 +56,82 @@ class Console:
         """A line in the log only."""
         self._log.write(text + "\n")
 
-    def begin(self, name: str, expected_lines: int) -> None:
-        """Start the bar of a stage; ``expected_lines`` is how much the step printed last time, 0 where unknown."""
-        self.lines, self._expected = 0, expected_lines
-        if not self._terminal.is_terminal:
-            return
-        columns = (TextColumn("  {task.description:<10}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=self._terminal, transient=True)
-        self._progress.add_task(name, total=expected_lines or None)
-        self._progress.start()
+    @contextlib.contextmanager
+    def step(self, name: str, expected_lines: int) -> Iterator[Step]:
+        """A bar for this thread's stage; ``expected_lines``: what it printed last time, 0 where unknown."""
+        step = self._current.step = Step(expected_lines)
+        if self._terminal.is_terminal:
+            step.bar = self._progress.add_task(name, total=expected_lines or None)
+            self._progress.start()
+        try:
+            yield step
+        finally:
+            if step.bar is not None:
+                self._progress.remove_task(step.bar)
+                if not self._progress.task_ids:
+                    self._progress.stop()
 
-    def end(self) -> None:
-        """Take the bar away."""
-        if self._progress:
-            self._progress.stop()
-            self._progress = None
+    def run(
+        self, command: Sequence[str], cure: str, environment: dict[str, str] | None = None, tail_from: str = ""
+    ) -> str:
+        """Run a command to its end and return what it printed; ``cure`` is the hint if it fails (Problem).
 
-    def run(self, command: Sequence[str], cure: str, environment: dict[str, str] | None = None, tail_from: str = "") -> str:
-        """Run a command to its end and return what it printed; ``cure`` is the hint if it fails (Problem)."""
+        The command is killed when the builder dies, even by SIGKILL.
+        """
         self.note("$ " + " ".join(word if "\n" not in word else "…" for word in command))
         started = time.monotonic()
         tail: deque[str] = deque(maxlen=TAIL)
         kept: list[str] = []
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+            ["setpriv", "--pdeathsig", "KILL", "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
         ) as process:
+            self._running.add(process)
             assert process.stdout
-            try:
-                for raw in process.stdout:
-                    line = raw.rstrip()
-                    if tail_from and re.search(tail_from, line):
-                        tail.clear()
-                    tail.append(line)
-                    kept.append(raw)
-                    self._count(line)
-            except BaseException:
-                process.kill()
-                raise
+            for raw in process.stdout:
+                line = raw.rstrip()
+                if tail_from and re.search(tail_from, line):
+                    tail.clear()
+                tail.append(line)
+                kept.append(raw)
+                self._count(line)
+        self._running.discard(process)
         self.note(f"# {time.monotonic() - started:.1f} s, exit {process.returncode}")
         if process.returncode:
-            name = next((word for word in command if "/" not in word and not word.startswith("-")), command[0])
-            raise Problem(f"{self._name(command) or name} failed with exit code {process.returncode}.", cure, "\n".join(tail))
+            raise Problem(f"{self._name(command)} failed with exit code {process.returncode}.", cure, "\n".join(tail))
         return "".join(kept)
+
+    def abort(self) -> None:
+        """Kill what is running, when the build is given up."""
+        for process in list(self._running):
+            process.kill()
 
     def _count(self, line: str) -> None:
         self.note(line)
-        self.lines += 1
-        if self._progress:
-            self._progress.update(self._progress.task_ids[0], completed=min(self.lines, self._expected or self.lines))
+        step: Step | None = getattr(self._current, "step", None)
+        if step is None:
+            return
+        step.lines += 1
+        if step.bar is not None:
+            self._progress.update(step.bar, completed=min(step.lines, step.expected or step.lines))
 
     @staticmethod
     def _name(command: Sequence[str]) -> str:
-        """The program that a namespace command ends in."""
+        """The program that a command of namespaces and roots ends in."""
         last = command[-1].splitlines()[-1] if command and "\n" in command[-1] else ""
-        match = re.search(r"(?:env -i (?:\S+=\S+ )*|exec )([\w./-]+)", last)
-        return Path(match.group(1)).name if match else ""
+        words = shlex.split(last)[1:] if last else list(command)
+        skipped = ("env", "-i", "chroot", "faketime", "-f", "--chdir")
+        program = next(
+            (
+                word
+                for word in words
+                if not word.startswith(("-", "@", "/var/", "/mnt")) and "=" not in word and word not in skipped
+            ),
+            words[0],
+        )
+        return Path(program).name

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from golden import content
+from golden import content, sandbox
 from golden.stage import Build
 
 # Manual pages, translations and documentation stay out; licences stay in.
@@ -18,34 +18,58 @@ DPKG_OPTIONS = (
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/lintian/*",
 )
-CURE = "The log has the whole output. A package that is not found: check the package lists. A mirror in the middle of an update: run again."
+CURE = (
+    "The log has the whole output. A package that is not found: check the package lists. "
+    "A mirror in the middle of an update: run again."
+)
 
 
 def command(root: Path, suite: str, packages: Sequence[str], sources: Sequence[str], debs: Path) -> list[str]:
     """Arguments of mmdebstrap; downloaded packages go to ``debs`` and are taken from there, as hard links."""
     archives = "var/cache/apt/archives"
     fetch = f'mkdir -p "$1/{archives}" && cp --archive --link {shlex.quote(str(debs))}/. "$1/{archives}/"'
-    keep = f'find "$1/{archives}" -maxdepth 1 -name "*.deb" -exec cp --archive --link --no-clobber -t {shlex.quote(str(debs))} {{}} +'
+    link = f"cp --archive --link --no-clobber -t {shlex.quote(str(debs))}"
+    keep = f'find "$1/{archives}" -maxdepth 1 -name "*.deb" -exec {link} {{}} +'
     drop = f'rm -rf "$1/{archives}" "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin'
     options = [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     # kernel hooks would make an initial RAM disk and boot entries for a machine that does not exist
     no_kernel_hooks = 'mkdir -p "$1/etc/kernel" && printf "layout=other\\n" > "$1/etc/kernel/install.conf"'
     return [
-        "mmdebstrap", "--variant=minbase", "--format=directory", "--mode=root", '--aptopt=APT::Install-Recommends "false"', *options,
-        f"--setup-hook={fetch}", f"--setup-hook={no_kernel_hooks}", "--skip=cleanup/apt", f"--customize-hook={keep}", f"--customize-hook={drop}",
-        f"--include={','.join(packages)}", suite, str(root), *sources,
-    ]  # fmt: skip
+        "mmdebstrap",
+        "--variant=minbase",
+        "--format=directory",
+        "--mode=root",
+        '--aptopt=APT::Install-Recommends "false"',
+        *options,
+        f"--setup-hook={fetch}",
+        f"--setup-hook={no_kernel_hooks}",
+        "--skip=cleanup/apt",
+        f"--customize-hook={keep}",
+        f"--customize-hook={drop}",
+        f"--include={','.join(packages)}",
+        suite,
+        str(root),
+        *sources,
+    ]
 
 
 def make(build: Build, root: Path, packages: Sequence[str]) -> int:
     """Make the tree; returns how many packages are installed in it. Raises Problem."""
     build.cache.packages.mkdir(parents=True, exist_ok=True)
     sources = build.mirror.sources(build.target.suite)
-    build.console.run(command(root, build.target.suite, packages, sources, build.cache.packages), CURE)
+    build.console.run(
+        sandbox.enter([], command(root, build.target.suite, packages, sources, build.cache.packages), network=True),
+        CURE,
+    )
     return (root / "var/lib/dpkg/status").read_text().count("\nStatus: install ok installed\n")
 
 
 def inputs(build: Build, packages: Sequence[str]) -> dict[str, str]:
     """What a tree depends on: packages, mirror, and what Debian has published."""
     mirror = content.of_value([build.mirror.archive, build.mirror.security])
-    return {"package list": content.of_value(list(packages)), "mirror": mirror, "the builder": content.of_paths([Path(__file__)]), **build.mirror_state}
+    return {
+        "package list": content.of_value(list(packages)),
+        "mirror": mirror,
+        "the builder": content.of_paths([Path(__file__)]),
+        **build.mirror_state,
+    }

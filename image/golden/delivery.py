@@ -32,7 +32,9 @@ def deliver(build: Build, out: Path) -> list[Path]:
         _write(out / f"{build.stem}.packages", _manifest(build))
         _write(out / f"{build.stem}.sha256", _checksums([*files.values(), out / f"{build.stem}.packages"]))
         stamp.write_text(json.dumps({"from": wanted, "files": _states(files.values())}))
-    _write(out / f"{build.stem}.timings.json", json.dumps({"stem": build.stem, "stages": build.timings}, indent=1) + "\n")
+    _write(
+        out / f"{build.stem}.timings.json", json.dumps({"stem": build.stem, "stages": build.timings}, indent=1) + "\n"
+    )
     names = ("packages", "sha256", "timings.json")
     return [*files.values(), *(out / f"{build.stem}.{name}" for name in names)]
 
@@ -74,7 +76,9 @@ def _manifest(build: Build) -> str:
     text = (build.results["seal"].file("root") / database).read_text()
     rows = []
     for paragraph in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and not line.startswith(" "))
+        fields = dict(
+            line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and not line.startswith(" ")
+        )
         if fields.get("Status") == "install ok installed":
             rows.append(f"{fields['Package']}\t{fields['Version']}\t{fields['Architecture']}\n")
     return "".join(sorted(rows))

@@ -52,4 +52,6 @@ def partition(disk: Path, kind: str) -> Partition:
 def _entry(row: bytes) -> Partition:
     first, last = struct.unpack_from("<QQ", row, 32)
     label = row[56:128].decode("utf-16-le").rstrip("\0")
-    return Partition(uuid.UUID(bytes_le=row[:16]), uuid.UUID(bytes_le=row[16:32]), label, first * SECTOR, (last - first + 1) * SECTOR)
+    return Partition(
+        uuid.UUID(bytes_le=row[:16]), uuid.UUID(bytes_le=row[16:32]), label, first * SECTOR, (last - first + 1) * SECTOR
+    )

@@ -37,14 +37,37 @@ def command(disk: Path, variables: Path, monitor: Path, hardware: Hardware) -> l
     code = FIRMWARE / ("OVMF_CODE_4M.secboot.fd" if hardware.secure_boot else "OVMF_CODE_4M.fd")
     secure = ["-global", "driver=cfi.pflash01,property=secure,value=on"] if hardware.secure_boot else []
     return [
-        "qemu-system-x86_64", "-accel", hardware.accelerator, "-cpu", "max", "-M", "q35" + (",smm=on" if hardware.secure_boot else ""),
-        "-smp", str(hardware.processors), "-m", str(hardware.memory), "-nodefaults", "-display", "none", "-serial", "stdio",
-        "-monitor", f"unix:{monitor},server=on,wait=off", "-device", "virtio-rng-pci",
-        "-drive", f"if=pflash,format=raw,unit=0,file={code},readonly=on", "-drive", f"if=pflash,format=raw,unit=1,file={variables}",
-        "-drive", f"if=virtio,format=qcow2,file={disk},cache=unsafe,discard=unmap",
+        "qemu-system-x86_64",
+        "-accel",
+        hardware.accelerator,
+        "-cpu",
+        "max",
+        "-M",
+        "q35" + (",smm=on" if hardware.secure_boot else ""),
+        "-smp",
+        str(hardware.processors),
+        "-m",
+        str(hardware.memory),
+        "-nodefaults",
+        "-display",
+        "none",
+        "-serial",
+        "stdio",
+        "-monitor",
+        f"unix:{monitor},server=on,wait=off",
+        "-device",
+        "virtio-rng-pci",
+        "-drive",
+        f"if=pflash,format=raw,unit=0,file={code},readonly=on",
+        "-drive",
+        f"if=pflash,format=raw,unit=1,file={variables}",
+        "-drive",
+        f"if=virtio,format=qcow2,file={disk},cache=unsafe,discard=unmap",
         *(word for device in hardware.network for word in ("-netdev", device)),
-        "-device", f"virtio-net-pci,netdev=net0,mac={hardware.mac},romfile=", *secure,
-    ]  # fmt: skip
+        "-device",
+        f"virtio-net-pci,netdev=net0,mac={hardware.mac},romfile=",
+        *secure,
+    ]
 
 
 @dataclass
@@ -76,7 +99,9 @@ class Machine:
         self._text, self._seen = b"", []
         arguments = [*self.prefix, *command(self.disk, self.variables, self.folder / "monitor", self.hardware)]
         self.started = time.monotonic()
-        self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, pattern: str, limit: float) -> float:

@@ -79,5 +79,5 @@ def _in_release(address: str, suite: str) -> str:
         reason = getattr(error, "reason", error)
         raise Problem(
             f"The Debian mirror {address} does not answer for {suite}: {reason}.",
-            f"Check the network or proxy of this machine, or set {ARCHIVE_VARIABLE} and {SECURITY_VARIABLE} to mirrors that it reaches.",
+            f"Check the network or proxy, or set {ARCHIVE_VARIABLE} and {SECURITY_VARIABLE} to other mirrors.",
         ) from None

@@ -20,7 +20,12 @@ def build(target: Target, version: str) -> dict[str, str]:
     return {
         "00-esp.conf": _definition(Type="esp", Format="vfat", CopyFiles="/srv/esp:/", **_fixed(target.esp_size)),
         "10-root.conf": _definition(
-            Type="root", Label=label, CopyBlocks="/srv/out/root.erofs", Verity="data", VerityMatchKey="root", **_fixed(target.root_size)
+            Type="root",
+            Label=label,
+            CopyBlocks="/srv/out/root.erofs",
+            Verity="data",
+            VerityMatchKey="root",
+            **_fixed(target.root_size),
         ),
         "11-root-verity.conf": _definition(
             Type="root-verity", Label=f"{label}_v", Verity="hash", VerityMatchKey="root", **_fixed(target.verity_size)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 
 from golden import cache, delivery, mirror, preflight, target
 from golden.cache import Cache
 from golden.console import Console
-from golden.stage import SITES, Build, Stage, run
+from golden.stage import SITES, Build, run
 from golden.stages.bake import Bake
 from golden.stages.disk import Disk
 from golden.stages.gateway_package import GatewayPackage, package
@@ -23,15 +22,10 @@ from golden.stages.seal import Seal
 from golden.stages.tools import Tools
 from golden.target import REPOSITORY
 
-PACKAGE_CHAIN: tuple[Stage, ...] = (Tools(), GatewayPackage())
-IMAGE_CHAIN: tuple[Stage, ...] = (
-    Packages(),
-    Tools(),
-    Bake("platform", ["packages"]),
-    GatewayPackage(),
-    Bake("gateway", ["platform", "packages"]),
-    Seal(),
-    Initrd(),
+PACKAGE_CHAIN = (Tools(), GatewayPackage())
+IMAGE_CHAIN = (
+    ((Packages(), Bake("platform", ["packages"])), (Tools(), GatewayPackage())),
+    ((Bake("gateway", ["platform", "packages"]), Seal()), (Initrd(),)),
     Disk(),
     Inspect(),
     Qcow2(),
@@ -89,6 +83,3 @@ def _prepare(site: str, out: Path) -> Build:
 
 def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-

@@ -26,7 +26,10 @@ def check(site: Path, cache: Path, output: Path) -> dict[str, Any]:
         raise Problem("\n".join(sentence for sentence, _ in problems), "\n".join(cure for _, cure in problems if cure))
     nodes = check_site.variables(site)
     if len(nodes) != 1:
-        raise Problem(f"The inventory {site.name} has {len(nodes)} gateways, and an image is made for one.", "Give each node an inventory of its own.")
+        raise Problem(
+            f"The inventory {site.name} has {len(nodes)} gateways, and an image is made for one.",
+            "Give each node an inventory of its own.",
+        )
     return next(iter(nodes.values()))
 
 
@@ -42,7 +45,12 @@ def programs() -> list[tuple[str, str]]:
     missing = sorted({package for name, package in NEEDED_PROGRAMS.items() if not shutil.which(name)})
     if not missing:
         return []
-    return [(f"Missing on this machine: {', '.join(missing)}.", "Run it through `make image`, which installs what it needs.")]
+    return [
+        (
+            f"Missing on this machine: {', '.join(missing)}.",
+            "Run it through `make image`, which installs what it needs.",
+        )
+    ]
 
 
 def space(folder: Path, needed: int) -> list[tuple[str, str]]:

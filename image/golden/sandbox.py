@@ -70,7 +70,15 @@ def enter(mounts: Sequence[Mount], command: Sequence[str], *, network: bool = Fa
         lines.append(f"touch {place}" if mount.file else f"[ -d {place} ] || mkdir -p {place}")
         lines.append(mount.shell())
     lines.append(f"exec {shlex.join(command)}")
-    separate = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", *([] if network else ["--net"])]
+    separate = [
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        *([] if network else ["--net"]),
+    ]
     return ["unshare", *separate, "sh", "-euc", "\n".join(lines)]
 
 

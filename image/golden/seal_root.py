@@ -1,6 +1,6 @@
-"""Makes a baked root file system fit for many machines: run as ``python -m golden.seal_root ROOT SPEC`` in its namespace.
+"""Makes a baked root file system fit for many machines: ``python -m golden.seal_root ROOT SPEC`` in its namespace.
 
-Takes out everything that is one machine's own (keys, ids, logs, caches), lays down what the image's partitions need, and
+Takes out all that is one machine's own (keys, ids, logs, caches), lays down what the image's partitions need, and
 moves /var to where the initial RAM disk copies it from at first boot.
 """
 
@@ -17,15 +17,43 @@ from typing import Any
 
 # What one machine must not share with another, or what only took part in the build. Patterns below the root.
 IDENTITY = (
-    "etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret",
-    "var/lib/systemd/timers/*", "var/lib/chrony/*", "etc/hostid", "etc/ssl/private/*", "etc/iscsi/initiatorname.iscsi",
-)  # fmt: skip
+    "etc/ssh/ssh_host_*",
+    "var/lib/dbus/machine-id",
+    "var/lib/systemd/random-seed",
+    "var/lib/systemd/credential.secret",
+    "var/lib/systemd/timers/*",
+    "var/lib/chrony/*",
+    "etc/hostid",
+    "etc/ssl/private/*",
+    "etc/iscsi/initiatorname.iscsi",
+)
 LEFTOVERS = (
-    "var/log/*", "tmp/*", "tmp/.[!.]*", "var/tmp/*", "root/.ansible", "root/.bash_history", "root/.cache", "run/*",
-    "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*", "var/cache/man/*", "var/lib/apt/lists/*", "var/backups/*",
-    "var/lib/dpkg/*-old", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock",
-    "usr/sbin/policy-rc.d", "etc/resolv.conf", "boot/initrd.img*",
-)  # fmt: skip
+    "var/log/*",
+    "tmp/*",
+    "tmp/.[!.]*",
+    "var/tmp/*",
+    "root/.ansible",
+    "root/.bash_history",
+    "root/.cache",
+    "run/*",
+    "var/cache/apt/*",
+    "var/cache/debconf/*-old",
+    "var/cache/ldconfig/*",
+    "var/cache/man/*",
+    "var/lib/apt/lists/*",
+    "var/backups/*",
+    "var/lib/dpkg/*-old",
+    "etc/passwd-",
+    "etc/group-",
+    "etc/shadow-",
+    "etc/gshadow-",
+    "etc/subuid-",
+    "etc/subgid-",
+    "etc/.pwd.lock",
+    "usr/sbin/policy-rc.d",
+    "etc/resolv.conf",
+    "boot/initrd.img*",
+)
 FACTORY = Path("usr/share/factory/var")
 
 
@@ -79,7 +107,7 @@ def remove(root: Path, patterns: Iterable[str]) -> None:
 
 
 def mark_updated(root: Path) -> None:
-    """Tell ConditionNeedsUpdate= that /etc and /var fit this /usr, so that the first boot does not rebuild what was baked."""
+    """Tell ConditionNeedsUpdate= that /etc and /var fit this /usr: the first boot need not rebuild what was baked."""
     stamp = (root / "usr").stat().st_mtime_ns
     for place in ("etc", "var"):
         path = root / place / ".updated"

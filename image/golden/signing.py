@@ -1,6 +1,6 @@
 """The keys that sign the kernel image and the boot loader for UEFI Secure Boot.
 
-An operator gives their own by ``KSMG_SIGNING_KEY`` and ``KSMG_SIGNING_CERTIFICATE``; else a pair is made once per cache.
+An operator gives their own by ``KSMG_SIGNING_KEY`` and ``KSMG_SIGNING_CERTIFICATE``; else the cache keeps a pair.
 """
 
 from __future__ import annotations
@@ -21,15 +21,32 @@ def keys(cache: Path, tools: Path, console: Console) -> tuple[Path, Path]:
     if given[0] and given[1]:
         return _readable(Path(given[0])), _readable(Path(given[1]))
     if any(given):
-        raise Problem("Only one of the signing key and its certificate is set.", f"Set both {KEY_VARIABLE} and {CERTIFICATE_VARIABLE}.")
+        raise Problem(
+            "Only one of the signing key and its certificate is set.",
+            f"Set both {KEY_VARIABLE} and {CERTIFICATE_VARIABLE}.",
+        )
     folder = cache / "signing"
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     if not certificate.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
         command = [
-            "openssl", "req", "-new", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "3650", "-sha256", "-subj", "/CN=Secure Mail Gateway Appliance image/",
-            "-keyout", "/srv/signing/key.pem", "-out", "/srv/signing/certificate.pem",
-        ]  # fmt: skip
+            "openssl",
+            "req",
+            "-new",
+            "-x509",
+            "-newkey",
+            "rsa:3072",
+            "-nodes",
+            "-days",
+            "3650",
+            "-sha256",
+            "-subj",
+            "/CN=Secure Mail Gateway Appliance image/",
+            "-keyout",
+            "/srv/signing/key.pem",
+            "-out",
+            "/srv/signing/certificate.pem",
+        ]
         console.run(in_tree(tools, [bind(folder, tools / "srv/signing")], command), f"Remove {folder} and run again.")
     return key, certificate
 

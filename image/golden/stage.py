@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,18 +65,39 @@ def code(name: str) -> dict[str, str]:
     return {"the builder": content.of_paths([Path(__file__).parent / "stages" / f"{name}.py"])}
 
 
-def run(build: Build, stages: Sequence[Stage]) -> None:
-    """Run the chain; each stage's result is in ``build.results`` for those after it."""
-    for stage in stages:
-        inputs = stage.inputs(build)
-        key = build.cache.key(inputs)
-        found = build.cache.find(stage.name, key)
-        if found:
-            build.results[stage.name] = found
-            build.timings[stage.name] = {"seconds": 0.0, "cached": True}
-            build.console.stage(stage.name, "unchanged", 0.0)
+def run(build: Build, chain: Sequence[Stage | tuple[Sequence[Stage], ...]]) -> None:
+    """Run the chain; each stage's result is in ``build.results`` for those after it.
+
+    A tuple in the chain holds branches that need nothing of each other and run side by side.
+    """
+    for link in chain:
+        if isinstance(link, tuple):
+            _side_by_side(build, link)
         else:
-            build.results[stage.name] = _make(build, stage, key, inputs)
+            _run_one(build, link)
+
+
+def _side_by_side(build: Build, branches: tuple[Sequence[Stage], ...]) -> None:
+    with ThreadPoolExecutor(len(branches)) as pool:
+        running = [pool.submit(run, build, branch) for branch in branches]
+        try:
+            for done in as_completed(running):
+                done.result()
+        except BaseException:
+            build.console.abort()
+            raise
+
+
+def _run_one(build: Build, stage: Stage) -> None:
+    inputs = stage.inputs(build)
+    key = build.cache.key(inputs)
+    found = build.cache.find(stage.name, key)
+    if found:
+        build.results[stage.name] = found
+        build.timings[stage.name] = {"seconds": 0.0, "cached": True}
+        build.console.stage(stage.name, "unchanged", 0.0)
+    else:
+        build.results[stage.name] = _make(build, stage, key, inputs)
 
 
 def _make(build: Build, stage: Stage, key: str, inputs: dict[str, str]) -> Entry:
@@ -83,13 +105,10 @@ def _make(build: Build, stage: Stage, key: str, inputs: dict[str, str]) -> Entry
     why = cache.reason(inputs, before)
     build.console.note(f"== {stage.name}: {why}")
     draft = build.cache.draft(stage.name, key)
-    build.console.begin(stage.name, before.lines if before else 0)
     started = time.monotonic()
-    try:
+    with build.console.step(stage.name, before.lines if before else 0) as step:
         text = stage.make(build, draft)
-    finally:
-        build.console.end()
     seconds = time.monotonic() - started
     build.console.stage(stage.name, f"{text} ({why})", seconds)
     build.timings[stage.name] = {"seconds": round(seconds, 2), "cached": False, "reason": why}
-    return build.cache.publish(stage.name, draft, inputs, seconds, build.console.lines)
+    return build.cache.publish(stage.name, draft, inputs, seconds, step.lines)

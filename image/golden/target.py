@@ -19,7 +19,7 @@ PACKAGES = REPOSITORY / "inventory" / "group_vars" / "all" / "packages.yml"
 
 @dataclass(frozen=True)
 class Partition:
-    """A data partition that the initial RAM disk makes at first boot. Sizes in bytes; weights share the rest of the disk."""
+    """A data partition, made at first boot. Sizes in bytes; weights share what the disk has beyond them."""
 
     label: str
     mount: str
@@ -30,7 +30,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of image. Every id and time stamp of the output comes from ``seed`` and ``epoch`` (seconds since 1970)."""
+    """One kind of image. Every id and time stamp of it comes from ``seed`` and ``epoch`` (seconds since 1970)."""
 
     id: str
     suite: str
@@ -58,10 +58,10 @@ def load(name: str = "appliance") -> Target:
         where = "/".join(str(part) for part in error.absolute_path) or "the file"
         raise Problem(f"{path.relative_to(REPOSITORY)}: {where}: {error.message}", "Correct the target file.") from None
     slot, partitions = data.pop("slot"), data.pop("partitions")
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     return Target(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()},
-        root_size=slot["root_size"],
-        verity_size=slot["verity_size"],
+        **values,
+        **slot,
         partitions=tuple(Partition(**{**row, "options": tuple(row["options"])}) for row in partitions),
         packages=appliance_packages(),
     )

@@ -1,4 +1,4 @@
-"""The finished disk file: the builder names it and mounts its system partition read-only (``golden.stages.inspect``)."""
+"""The finished disk file: the builder mounts its system partition read-only (``golden.stages.inspect``)."""
 
 from __future__ import annotations
 

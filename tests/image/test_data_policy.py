@@ -9,7 +9,11 @@ from ksmg.policy import Container, Location
 from image.conftest import Image
 
 CONTAINERS = [container for container in POLICY.containers if str(container.path).startswith("/var/opt/")]
-DIRECTORIES = [location for _, location in POLICY.locations() if location.type == "directory" and str(location.place).startswith(("/var/opt/", "/etc/"))]
+DIRECTORIES = [
+    location
+    for _, location in POLICY.locations()
+    if location.type == "directory" and str(location.place).startswith(("/var/opt/", "/etc/"))
+]
 
 
 def owner(image: Image, name: str, database: str) -> int:
@@ -17,7 +21,9 @@ def owner(image: Image, name: str, database: str) -> int:
     return next(int(row[2]) for row in rows if row[0] == name)
 
 
-@pytest.mark.parametrize("place", [*CONTAINERS, *DIRECTORIES], ids=lambda place: str(getattr(place, "place", getattr(place, "path", ""))))
+@pytest.mark.parametrize(
+    "place", [*CONTAINERS, *DIRECTORIES], ids=lambda place: str(getattr(place, "place", getattr(place, "path", "")))
+)
 def test_place_has_the_owner_and_mode_of_the_policy(image: Image, place: Container | Location) -> None:
     path = place.path if isinstance(place, Container) else place.place
     status = image.inside(str(path)).stat()

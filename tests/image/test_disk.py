@@ -11,6 +11,7 @@ from golden.sandbox import bind, in_tree
 
 from image.conftest import Image
 
+DISK = "/srv/disk/disk.raw"  # where the tools tree sees the file
 ROOT_HASH_IN_ID = 32  # hexadecimal digits of the root hash that each partition's id holds
 
 
@@ -31,12 +32,11 @@ def test_partitions_are_found_by_the_root_hash(image: Image, root_hash: str) -> 
 
 def test_every_block_matches_the_hash_tree(image: Image, root_hash: str) -> None:
     data, tree = gpt.partition(image.disk, "root"), gpt.partition(image.disk, "root-verity")
-    script = (
-        f"data=$(losetup --find --show --read-only --offset {data.start} --sizelimit {data.size} /srv/disk/{image.disk.name}); "
-        f"tree=$(losetup --find --show --read-only --offset {tree.start} --sizelimit {tree.size} /srv/disk/{image.disk.name}); "
-        'trap "losetup -d $data; losetup -d $tree" EXIT; '
-        f'veritysetup verify "$data" "$tree" {root_hash}'
+    devices = "; ".join(
+        f"{name}=$(losetup --find --show --read-only --offset {part.start} --sizelimit {part.size} {DISK})"
+        for name, part in (("data", data), ("tree", tree))
     )
+    script = f'{devices}; trap "losetup -d $data; losetup -d $tree" EXIT; veritysetup verify $data $tree {root_hash}'
     command = in_tree(image.tools, [bind(image.disk.parent, image.tools / "srv/disk")], ["sh", "-euc", script])
     subprocess.run(command, check=True, capture_output=True)
 
@@ -50,11 +50,12 @@ def test_the_boot_loader_and_one_system_are_there(image: Image) -> None:
 def test_the_kernel_is_signed(image: Image) -> None:
     (kernel,) = [name for name in boot_files(image) if name.startswith("::/EFI/Linux/")]
     offset = gpt.partition(image.disk, "esp").start
-    script = f"mcopy -i /srv/disk/{image.disk.name}@@{offset} '{kernel}' /tmp/k.efi && sbverify --cert /srv/certificate.pem /tmp/k.efi"
+    script = f"mcopy -i {DISK}@@{offset} '{kernel}' /tmp/k.efi; sbverify --cert /srv/signing/certificate.pem /tmp/k.efi"
     certificate = image.disk.parents[3] / "signing"
     mounts = [bind(image.disk.parent, image.tools / "srv/disk"), bind(certificate, image.tools / "srv/signing")]
-    script = script.replace("/srv/certificate.pem", "/srv/signing/certificate.pem")
-    done = subprocess.run(in_tree(image.tools, mounts, ["sh", "-euc", script]), check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        in_tree(image.tools, mounts, ["sh", "-euc", script]), check=True, capture_output=True, text=True
+    )
     assert "Signature verification OK" in done.stdout + done.stderr
 
 
@@ -67,7 +68,7 @@ def test_data_partition_has_its_mount_options(image: Image, partition: target.Pa
 def boot_files(image: Image) -> list[str]:
     """Paths of the files on the boot partition, as mtools writes them."""
     offset = gpt.partition(image.disk, "esp").start
-    command = ["mdir", "-/", "-b", "-i", f"/srv/disk/{image.disk.name}@@{offset}", "::"]
+    command = ["mdir", "-/", "-b", "-i", f"{DISK}@@{offset}", "::"]
     mounts = [bind(image.disk.parent, image.tools / "srv/disk")]
     out = subprocess.run(in_tree(image.tools, mounts, command), check=True, capture_output=True, text=True).stdout
     return [line for line in out.splitlines() if not line.endswith("/")]

@@ -28,7 +28,9 @@ def test_there_are_no_host_keys(image: Image) -> None:
 @pytest.mark.parametrize("folder", ["etc", "root", "home", "usr/share/factory/var", "usr/share/ksmg"])
 def test_there_are_no_private_keys(image: Image, folder: str) -> None:
     found = [path for path in (image.root / folder).rglob("*") if path.is_file() and not path.is_symlink()]
-    assert [path for path in found if path.stat().st_size in SECRET_SIZES and PRIVATE_KEY.search(path.read_bytes())] == []
+    assert [
+        path for path in found if path.stat().st_size in SECRET_SIZES and PRIVATE_KEY.search(path.read_bytes())
+    ] == []
 
 
 def test_nobody_has_a_password(image: Image) -> None:
@@ -43,17 +45,29 @@ def test_only_known_accounts_have_a_shell(image: Image) -> None:
 
 
 def test_only_root_has_uid_0(image: Image) -> None:
-    assert [line.split(":")[0] for line in image.text("/etc/passwd").splitlines() if line.split(":")[2] == "0"] == ["root"]
+    assert [line.split(":")[0] for line in image.text("/etc/passwd").splitlines() if line.split(":")[2] == "0"] == [
+        "root"
+    ]
 
 
-@pytest.mark.parametrize("folder", ["var/log", "var/tmp", "var/cache/apt", "var/lib/apt/lists", "var/backups", "var/mail"])
+@pytest.mark.parametrize(
+    "folder", ["var/log", "var/tmp", "var/cache/apt", "var/lib/apt/lists", "var/backups", "var/mail"]
+)
 def test_nothing_is_left_of_the_build(image: Image, folder: str) -> None:
     assert [path for path in image.inside(folder).rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
     "path",
-    ["root/.ansible", "root/.bash_history", "usr/sbin/policy-rc.d", "var/lib/systemd/random-seed", "etc/passwd-", "etc/shadow-", "mnt/playbooks"],
+    [
+        "root/.ansible",
+        "root/.bash_history",
+        "usr/sbin/policy-rc.d",
+        "var/lib/systemd/random-seed",
+        "etc/passwd-",
+        "etc/shadow-",
+        "mnt/playbooks",
+    ],
 )
 def test_no_trace_of_baking(image: Image, path: str) -> None:
     assert not image.inside(path).exists()
@@ -70,5 +84,7 @@ def test_every_file_has_a_group(image: Image, files: Files) -> None:
 
 
 def test_nobody_else_may_write(files: Files) -> None:
-    open_to_all = [(path, status) for path, status in files if status.st_mode & stat.S_IWOTH and not stat.S_ISCHR(status.st_mode)]
+    open_to_all = [
+        (path, status) for path, status in files if status.st_mode & stat.S_IWOTH and not stat.S_ISCHR(status.st_mode)
+    ]
     assert [path for path, status in open_to_all if not status.st_mode & stat.S_ISVTX] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from host.expectation import SUID_FILES
@@ -13,12 +14,53 @@ from image.conftest import Image
 
 Files = list[tuple[str, os.stat_result]]
 
-BUILD_TOOLS = ("gcc", "cc", "g++", "make", "pip", "pip3", "ld", "as", "dpkg-buildpackage", "gdb", "strace", "tcpdump", "nmap", "telnet", "ftp", "git", "curl", "wget")
+BUILD_TOOLS = (
+    "gcc",
+    "cc",
+    "g++",
+    "make",
+    "pip",
+    "pip3",
+    "ld",
+    "as",
+    "dpkg-buildpackage",
+    "gdb",
+    "strace",
+    "tcpdump",
+    "nmap",
+    "telnet",
+    "ftp",
+    "git",
+    "curl",
+    "wget",
+)
 STARTED_SERVICES = {
-    "apparmor", "audit-rules", "auditd", "chrony", "clamav-daemon", "clamav-freshclam", "hardening-mounts", "ksmg-certificates", "ksmg-filter",
-    "ksmg-web", "nftables", "nginx", "opendkim", "postfix", "rspamd", "rsyslog", "ssh", "sshd-keygen", "systemd-network-generator",
-    "systemd-networkd", "systemd-networkd-wait-online", "systemd-pstore", "systemd-resolved", "getty@tty1", "serial-getty@ttyS0",
-}  # fmt: skip
+    "apparmor",
+    "audit-rules",
+    "auditd",
+    "chrony",
+    "clamav-daemon",
+    "clamav-freshclam",
+    "hardening-mounts",
+    "ksmg-certificates",
+    "ksmg-filter",
+    "ksmg-web",
+    "nftables",
+    "nginx",
+    "opendkim",
+    "postfix",
+    "rspamd",
+    "rsyslog",
+    "ssh",
+    "sshd-keygen",
+    "systemd-network-generator",
+    "systemd-networkd",
+    "systemd-networkd-wait-online",
+    "systemd-pstore",
+    "systemd-resolved",
+    "getty@tty1",
+    "serial-getty@ttyS0",
+}
 LISTENING_SOCKETS = {"ksmg-filter", "ksmg-web", "syslog", "systemd-networkd", "systemd-journald-audit"}
 
 
@@ -31,11 +73,15 @@ def enabled(image: Image, suffix: str) -> set[str]:
 
 def masked(image: Image, unit: str) -> bool:
     path = image.root / "etc/systemd/system" / unit
-    return path.is_symlink() and os.readlink(path) == "/dev/null"
+    return path.is_symlink() and path.readlink() == Path("/dev/null")
 
 
 def test_only_known_programs_raise_privileges(files: Files) -> None:
-    raised = {path for path, status in files if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID)}
+    raised = {
+        path
+        for path, status in files
+        if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID)
+    }
     assert raised - SUID_FILES == set()
 
 
@@ -59,7 +105,9 @@ def test_parts_that_nobody_configured_do_not_start(image: Image, name: str) -> N
 
 @pytest.mark.parametrize("tool", BUILD_TOOLS)
 def test_there_are_no_build_tools(image: Image, tool: str) -> None:
-    assert [folder for folder in ("usr/bin", "usr/sbin", "usr/local/bin") if (image.root / folder / tool).exists()] == []
+    assert [
+        folder for folder in ("usr/bin", "usr/sbin", "usr/local/bin") if (image.root / folder / tool).exists()
+    ] == []
 
 
 def test_python_finds_no_modules_outside_debian(image: Image) -> None:

@@ -7,6 +7,7 @@ can be started or reached by accident.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -72,14 +73,20 @@ class Bake:
         return ["deb"] if self.name == "gateway" else []
 
     def _variables(self, build: Build) -> dict[str, str]:
-        found = {stage: package(build.results[stage].path) for stage in self._package_stage()}
-        return {"gateway_package": str(path) for path in found.values()}
+        if self.name != "gateway":
+            return {}
+        return {"gateway_package": str(package(build.results["deb"].path))}
 
 
 def play_roles(tag: str) -> list[str]:
     """Roles of the play with this tag in playbooks/image.yml."""
     plays = yaml.safe_load((PLAYBOOKS / "image.yml").read_text())
-    return [role["role"] if isinstance(role, dict) else role for play in plays if tag in play.get("tags", []) for role in play.get("roles", [])]
+    return [
+        role["role"] if isinstance(role, dict) else role
+        for play in plays
+        if tag in play.get("tags", [])
+        for role in play.get("roles", [])
+    ]
 
 
 def playbook(site: Path, root: Path, tag: str, variables: dict[str, str]) -> list[str]:
@@ -91,14 +98,22 @@ def playbook(site: Path, root: Path, tag: str, variables: dict[str, str]) -> lis
     }
     extra = [word for key, value in given.items() for word in ("-e", json.dumps({key: value}))]
     inventory = ["-i", "inventory/product.yml", "-i", str(SEEN / site.relative_to(REPOSITORY))]
-    return [str(Path(sys.executable).with_name("ansible-playbook")), *inventory, "--tags", tag, *extra, "playbooks/image.yml"]
+    return [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        *inventory,
+        "--tags",
+        tag,
+        *extra,
+        "playbooks/image.yml",
+    ]
 
 
 def environment() -> dict[str, str]:
     """Ansible's settings of a bake; the shell's own ANSIBLE_ variables do not leak in."""
-    import ansible_mitogen  # noqa: PLC0415  # only its place is wanted
-
-    plugins = Path(ansible_mitogen.__file__).parent / "plugins" / "strategy"
+    mitogen = importlib.util.find_spec("ansible_mitogen")
+    assert mitogen
+    assert mitogen.origin
+    plugins = Path(mitogen.origin).parent / "plugins" / "strategy"
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     return {
         **kept,

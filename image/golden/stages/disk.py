@@ -31,7 +31,9 @@ class Disk:
         """The sealed root file system, the initial RAM disk, the layout, and who signs."""
         return {
             **{stage: build.results[stage].key for stage in (*LAYERS, "initrd", "tools")},
-            "target": content.of_value([partitions.build(build.target, build.version), build.target.kernel_command_line, build.target.seed]),
+            "target": content.of_value(
+                [partitions.build(build.target, build.version), build.target.kernel_command_line, build.target.seed]
+            ),
             "signing key": content.of_paths([signing.keys(build.cache.root, build.tools, build.console)[1]]),
             **code("disk"),
         }
@@ -104,15 +106,33 @@ class _Workshop:
 def make_erofs(seed: str, epoch: int) -> list[str]:
     """mkfs.erofs of the merged root, without what lies in the kernel image.
 
-    Not compressed: the qcow2 and the update files are, and reading stays cheap where dm-verity hashes every block anyway.
+    Not compressed: the qcow2 is, and reading stays cheap where dm-verity hashes every block anyway.
     """
-    return ["mkfs.erofs", "--quiet", "-U", seed, "-T", str(epoch), "--mkfs-time", "--exclude-regex=^boot/", f"{OUT}/root.erofs", str(ROOT)]
+    return [
+        "mkfs.erofs",
+        "--quiet",
+        "-U",
+        seed,
+        "-T",
+        str(epoch),
+        "--mkfs-time",
+        "--exclude-regex=^boot/",
+        f"{OUT}/root.erofs",
+        str(ROOT),
+    ]
 
 
 def repart(seed: str, *, first: bool) -> list[str]:
-    """systemd-repart on the disk file: first the system and its hash tree, then the boot partition that names its root hash."""
+    """systemd-repart on the disk file: first the system and its hash tree, then what boots that root hash."""
     extra = ["--empty=create", "--defer-partitions=esp", "--json=short"] if first else []
-    common = [f"--definitions={OUT}/repart.d", "--offline=yes", "--size=auto", f"--seed={seed}", "--dry-run=no", "--no-pager"]
+    common = [
+        f"--definitions={OUT}/repart.d",
+        "--offline=yes",
+        "--size=auto",
+        f"--seed={seed}",
+        "--dry-run=no",
+        "--no-pager",
+    ]
     return ["systemd-repart", *common, *extra, f"{OUT}/disk.raw"]
 
 
@@ -131,10 +151,19 @@ def kernel_of(root: Path) -> str:
 def ukify(kernel: str, command_line: str, image: str) -> list[str]:
     """The unified kernel image, signed."""
     return [
-        "ukify", "build", "--no-sign-kernel", f"--linux={ROOT}/boot/vmlinuz-{kernel}", "--initrd=/srv/initrd/initrd.zst",
-        f"--cmdline={command_line}", f"--os-release=@{ROOT}/usr/lib/os-release", f"--uname={kernel}", "--signtool=systemd-sbsign",
-        f"--secureboot-private-key={SIGNING}/key.pem", f"--secureboot-certificate={SIGNING}/certificate.pem", f"--output={image}",
-    ]  # fmt: skip
+        "ukify",
+        "build",
+        "--no-sign-kernel",
+        f"--linux={ROOT}/boot/vmlinuz-{kernel}",
+        "--initrd=/srv/initrd/initrd.zst",
+        f"--cmdline={command_line}",
+        f"--os-release=@{ROOT}/usr/lib/os-release",
+        f"--uname={kernel}",
+        "--signtool=systemd-sbsign",
+        f"--secureboot-private-key={SIGNING}/key.pem",
+        f"--secureboot-certificate={SIGNING}/certificate.pem",
+        f"--output={image}",
+    ]
 
 
 def sign(program: str, signed: str) -> list[str]:
@@ -155,8 +184,7 @@ def stamp(epoch: int) -> str:
 
 def enrolment(owner: str, epoch: int, name: str) -> list[str]:
     """An authenticated variable for enrolling the certificate in a firmware that is in setup mode."""
-    script = (
-        f"cert-to-efi-sig-list -g {owner} {SIGNING}/certificate.pem /tmp/list.esl && "
-        f"sign-efi-sig-list -t '{stamp(epoch)}' -k {SIGNING}/key.pem -c {SIGNING}/certificate.pem {name} /tmp/list.esl /srv/esp/loader/keys/auto/{name}.auth"
-    )
-    return ["sh", "-euc", script]
+    made = f"cert-to-efi-sig-list -g {owner} {SIGNING}/certificate.pem /tmp/list.esl"
+    keys = f"-k {SIGNING}/key.pem -c {SIGNING}/certificate.pem"
+    signed = f"sign-efi-sig-list -t '{stamp(epoch)}' {keys} {name} /tmp/list.esl /srv/esp/loader/keys/auto/{name}.auth"
+    return ["sh", "-euc", f"{made}; {signed}"]

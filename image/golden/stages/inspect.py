@@ -1,4 +1,4 @@
-"""The finished disk file is looked at before anybody gets it: tests/image on its system partition, mounted read-only."""
+"""The finished disk file is looked at before anybody gets it: tests/image on its mounted system partition."""
 
 from __future__ import annotations
 
@@ -38,7 +38,16 @@ class Inspect:
         disk, root = build.results["disk"].file("disk.raw"), draft / "root"
         partition = gpt.partition(disk, "root")
         options = f"ro,loop,offset={partition.start},sizelimit={partition.size}"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={draft / 'report.xml'}", str(TESTS)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={draft / 'report.xml'}",
+            str(TESTS),
+        ]
         environment = {
             **os.environ,
             "KSMG_IMAGE": str(disk),

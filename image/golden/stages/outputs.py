@@ -18,7 +18,11 @@ class Qcow2:
 
     def inputs(self, build: Build) -> dict[str, str]:
         """The disk and its virtual size."""
-        return {"disk": build.results["disk"].key, "target": content.of_value(build.target.virtual_size), **code("outputs")}
+        return {
+            "disk": build.results["disk"].key,
+            "target": content.of_value(build.target.virtual_size),
+            **code("outputs"),
+        }
 
     def make(self, build: Build, draft: Path) -> str:
         """Convert and grow; the partition table is put right by the first boot."""
@@ -33,4 +37,7 @@ def convert(virtual_size: int) -> list[list[str]]:
     """qemu-img commands."""
     out = "/srv/out/disk.qcow2"
     options = ["-c", "-m", "4", "-W", "-O", "qcow2", "-o", "compression_type=zstd"]
-    return [["qemu-img", "convert", *options, "/srv/disk/disk.raw", out], ["qemu-img", "resize", "-q", out, str(virtual_size)]]
+    return [
+        ["qemu-img", "convert", *options, "/srv/disk/disk.raw", out],
+        ["qemu-img", "resize", "-q", out, str(virtual_size)],
+    ]
