@@ -14,6 +14,7 @@ from ksmg.certificates.files import Ownership
 from ksmg.certificates.site import SiteCertificates, State
 
 HOST = "gw.example.org"
+OWNERSHIP = Ownership("root", "kluser", 0o640)
 ALL = ["ca", "web", "smtp", "cluster"]
 
 
@@ -25,7 +26,7 @@ def own_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteCertificates:
-    return SiteCertificates(tmp_path, HOST)
+    return SiteCertificates(tmp_path, OWNERSHIP, HOST)
 
 
 def states(site: SiteCertificates) -> dict[str, State]:
@@ -101,7 +102,7 @@ def test_what_the_operator_gave_is_left_alone(
 def test_a_renamed_host_gets_new_certificates_of_the_same_authority(site: SiteCertificates, tmp_path: Path) -> None:
     site.ensure()
     authority = (tmp_path / "ca.crt").read_bytes()
-    assert SiteCertificates(tmp_path, "new.example.org").ensure() == ALL[1:]
+    assert SiteCertificates(tmp_path, OWNERSHIP, "new.example.org").ensure() == ALL[1:]
     assert (tmp_path / "ca.crt").read_bytes() == authority
 
 
@@ -146,8 +147,8 @@ def test_lifetimes() -> None:
 
 def test_a_dkim_key_is_made_once_and_published(tmp_path: Path) -> None:
     signer = Signer("example.org", "s1")
-    assert ensure_key(signer, tmp_path)
-    assert not ensure_key(signer, tmp_path)
+    assert ensure_key(signer, tmp_path, OWNERSHIP)
+    assert not ensure_key(signer, tmp_path, OWNERSHIP)
     file = tmp_path / "example.org.s1.key"
     assert file.stat().st_mode & 0o777 == 0o640
     key = serialization.load_pem_private_key(file.read_bytes(), None)

@@ -83,7 +83,7 @@ def test_a_restart_goes_on_with_the_same_segment(log: MessageEventLog, tmp_path:
 def test_system_events_keep_the_newest_records(tmp_path: Path) -> None:
     log = SystemEventLog(tmp_path, records=3)
     for number in range(5):
-        log.add(SystemEvent(Name.ENGINE_UP, "kluser", {"number": number}))
+        log.add(SystemEvent(Name.ENGINE_UP, {"number": number}))
     assert [event.detail["number"] for event in log.newest()] == [4, 3, 2]
     assert log.count() == 3
 
@@ -114,7 +114,7 @@ def test_the_recorder_writes_store_and_log_lines(
     recorder: Recorder, log: MessageEventLog, device: socket.socket, tmp_path: Path
 ) -> None:
     recorder.record(EVENT)
-    recorder.record(SystemEvent(Name.ENGINE_DOWN, "kluser", {"check": "antivirus"}))
+    recorder.record(SystemEvent(Name.ENGINE_DOWN, {"check": "antivirus"}, "kluser"))
     recorder.stop()
     assert log.search() == [EVENT]
     assert SystemEventLog(tmp_path, 100).newest()[0].name is Name.ENGINE_DOWN
@@ -168,7 +168,7 @@ def test_no_value_forges_a_pair_or_a_line() -> None:
 
 
 def test_system_events_are_lines_too() -> None:
-    assert system_line(SystemEvent(Name.FILTER_STARTED, "kluser")) == "event=filter_started account=kluser"
+    assert system_line(SystemEvent(Name.FILTER_STARTED, account="kluser")) == "event=filter_started account=kluser"
 
 
 def test_a_log_daemon_that_is_gone_costs_lines_but_nothing_else(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from ksmg.certificates.files import Ownership, restore_ownership, write_file
 
 KEY_BITS = 2048
 """RFC 8301 wants at least 1024 and recommends 2048; more does not fit one UDP answer."""
-OWNERSHIP = Ownership("opendkim", "opendkim", 0o640)
 _LONGEST_STRING = 255
 
 
@@ -32,15 +31,15 @@ class Signer:
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-def ensure_key(signer: Signer, directory: Path) -> bool:
+def ensure_key(signer: Signer, directory: Path, ownership: Ownership) -> bool:
     """Makes the key unless there is one; whether it was made. Raises OSError or KeyError."""
     file = signer.file(directory)
     if file.exists():
-        restore_ownership(file, OWNERSHIP)
+        restore_ownership(file, ownership)
         return False
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    write_file(file, key.private_bytes(*form), OWNERSHIP)
+    write_file(file, key.private_bytes(*form), ownership)
     return True
 
 

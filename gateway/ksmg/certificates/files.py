@@ -7,6 +7,9 @@ import pwd
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from ksmg.policy import Location
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Ownership:
     owner: str
     group: str
     mode: int
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        """That of the files in a location of the data policy: the directory's, without search permission."""
+        return cls(location.owner, location.group, location.mode & 0o666)
 
     def ids(self) -> tuple[int, int]:
         """The owner's and the group's number. Raises KeyError when there is none of that name."""

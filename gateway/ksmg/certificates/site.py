@@ -16,8 +16,6 @@ RENEW_BEFORE = timedelta(days=30)
 AUTHORITY = "ca"
 LEAVES = {"web": SERVER, "smtp": SERVER, "cluster": NODE}
 """The certificates and what each may be used for."""
-PUBLIC = Ownership("root", "kluser", 0o640)
-"""Certificates, and the keys of the services: Postfix and the gateway may read them by the directory's ACL."""
 SECRET = Ownership("root", "root", 0o600)
 """The authority's own key: nobody but root signs."""
 
@@ -52,8 +50,9 @@ class Held:
 class SiteCertificates:
     """The certificates in one directory, for a host of one name."""
 
-    def __init__(self, directory: Path, hostname: str) -> None:
+    def __init__(self, directory: Path, ownership: Ownership, hostname: str) -> None:
         self._directory = directory
+        self._ownership = ownership
         self._hostname = hostname
 
     def held(self) -> list[Held]:
@@ -73,10 +72,10 @@ class SiteCertificates:
         for name, usages in LEAVES.items():
             state = self._look(name).state
             if state in (State.MISSING, State.DUE):
-                self._write(name, issue(authority, [self._hostname], usages), PUBLIC)
+                self._write(name, issue(authority, [self._hostname], usages), self._ownership)
                 made.append(name)
             else:
-                self._restore(name, PUBLIC)
+                self._restore(name, self._ownership)
         return made
 
     def _ensure_authority(self) -> tuple[KeyPair, bool]:
@@ -96,12 +95,12 @@ class SiteCertificates:
         certificate, key = self._files(name)
         certificate.unlink(missing_ok=True)
         write_file(key, pair.key_pem, key_ownership)
-        write_file(certificate, pair.certificate_pem, PUBLIC)
+        write_file(certificate, pair.certificate_pem, self._ownership)
 
     def _restore(self, name: str, key_ownership: Ownership) -> None:
         certificate, key = self._files(name)
         if certificate.exists() and key.exists():
-            restore_ownership(certificate, PUBLIC)
+            restore_ownership(certificate, self._ownership)
             restore_ownership(key, key_ownership)
 
     def _look(self, name: str) -> Held:
@@ -110,8 +109,7 @@ class SiteCertificates:
             return Held(name, path, State.MISSING)
         try:
             certificate = x509.load_pem_x509_certificate(path.read_bytes())
-            key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
-            state = self._state(name, certificate) if _same_key(certificate, key) else State.BROKEN
+            state = self._state(name, certificate) if _fits(key_path, certificate) else State.BROKEN
         except (ValueError, TypeError):
             return Held(name, path, State.BROKEN)
         return Held(
@@ -147,8 +145,11 @@ def _names(certificate: x509.Certificate) -> list[str]:
     return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
 
 
-def _same_key(certificate: x509.Certificate, key: object) -> bool:
-    public = certificate.public_key()
-    own = key.public_key() if hasattr(key, "public_key") else None
+def _fits(key_file: Path, certificate: x509.Certificate) -> bool:
+    """Whether the key is the certificate's; a key that this account may not read is taken for it."""
+    try:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+    except PermissionError:
+        return True
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return own is not None and own.public_bytes(*form) == public.public_bytes(*form)
+    return key.public_key().public_bytes(*form) == certificate.public_key().public_bytes(*form)

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from ksmg.policy import DataPolicy, load_policy
+from ksmg.policy import DataPolicy, Location, load_policy
 from ksmg.settings import Settings, load_settings
-from ksmg.stores.locations import settings_file
+from ksmg.stores.locations import gateway_account, settings_file
 from ksmg.system.account import become, caller
-
-GATEWAY_ACCOUNT = "kluser"
 
 
 @dataclass(frozen=True)
@@ -22,18 +19,17 @@ class Appliance:
     caller: str
 
     @cached_property
-    def certificates(self) -> Path:
+    def certificates(self) -> Location:
         """Where certificates and their keys are kept."""
         return self._mta("tls")
 
     @cached_property
-    def dkim_keys(self) -> Path:
+    def dkim_keys(self) -> Location:
         """Where DKIM keys are kept."""
         return self._mta("dkim")
 
-    def _mta(self, name: str) -> Path:
-        locations = self.policy.row("mta_settings").locations
-        return next(Path(location.place) for location in locations if location.place.name == name)
+    def _mta(self, name: str) -> Location:
+        return next(found for found in self.policy.row("mta_settings").locations if found.place.name == name)
 
 
 def appliance() -> Appliance:
@@ -46,6 +42,6 @@ def appliance() -> Appliance:
 def store_appliance() -> Appliance:
     """The same for verbs that open stores: root becomes the gateway's account first. Raises WrongAccount as well."""
     who = caller()
-    become(GATEWAY_ACCOUNT)
+    become(gateway_account(load_policy()))
     here = appliance()
     return Appliance(here.policy, here.settings, here.settings_found, who)

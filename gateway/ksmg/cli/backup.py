@@ -100,7 +100,7 @@ def _find(here: Appliance, entry_id: str) -> tuple[Backup, BackupEntry]:
 
 
 def _record(here: Appliance, name: Name, entry: BackupEntry) -> None:
-    event = SystemEvent(name, here.caller, {"backup_id": entry.id, "queue_id": entry.queue_id})
+    event = SystemEvent(name, {"backup_id": entry.id, "queue_id": entry.queue_id}, here.caller)
     open_system_events(here.policy, here.settings).add(event)
     fields = [("event", name.value), ("account", here.caller), *event.detail.items()]
     Syslog("ksmg").send(name.severity, line(fields))

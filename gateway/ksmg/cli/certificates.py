@@ -3,8 +3,10 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from ksmg.certificates.dkim import Signer, ensure_key
+from ksmg.certificates.files import Ownership
 from ksmg.certificates.site import SiteCertificates, State
 from ksmg.cli.appliance import Appliance, appliance
 from ksmg.cli.failure import CommandFailure, ExitCode
@@ -26,17 +28,17 @@ def run_ensure(_: argparse.Namespace) -> int:
     here = appliance()
     if not here.settings_found:
         print("There are no settings yet: certificates are made for the name 'localhost'.", file=sys.stderr)
-    certificates = SiteCertificates(here.certificates, here.settings.text("hostname"))
+    certificates = site_certificates(here)
     for name in certificates.ensure():
         print(f"Made the certificate {name}.")
     for signer in (Signer(**facts) for facts in here.settings["dkim"]):
-        if ensure_key(signer, here.dkim_keys):
+        if ensure_key(signer, Path(here.dkim_keys.place), Ownership.of(here.dkim_keys)):
             print(f"Made the DKIM key of {signer.record_name}.")
     broken = [held.name for held in certificates.held() if held.state is State.BROKEN]
     if broken:
         raise CommandFailure(
             f"Broken certificates were left alone: {', '.join(broken)}.",
-            f"Give them again, or remove their files in {here.certificates} to have new ones made.",
+            f"Give them again, or remove their files in {here.certificates.place} to have new ones made.",
         )
     return ExitCode.DONE
 
@@ -55,10 +57,16 @@ def run_show(chosen: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
+def site_certificates(here: Appliance) -> SiteCertificates:
+    """The certificates of this appliance."""
+    location = here.certificates
+    return SiteCertificates(Path(location.place), Ownership.of(location), here.settings.text("hostname"))
+
+
 def certificate_rows(here: Appliance) -> list[dict[str, str]]:
     """The certificates as values for people and JSON."""
 
-    held = SiteCertificates(here.certificates, here.settings.text("hostname")).held()
+    held = site_certificates(here).held()
     return [
         {
             "name": certificate.name,

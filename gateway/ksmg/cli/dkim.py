@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from ksmg.certificates.dkim import Signer, record
 from ksmg.cli.appliance import appliance
@@ -28,7 +29,7 @@ def run(_: argparse.Namespace) -> int:
         )
     for signer in signers:
         try:
-            print(record(signer, here.dkim_keys))
+            print(record(signer, Path(here.dkim_keys.place)))
         except FileNotFoundError:
             raise CommandFailure(
                 f"There is no key for {signer.record_name} yet.",

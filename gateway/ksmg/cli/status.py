@@ -6,14 +6,14 @@ import subprocess
 from typing import Any
 
 from ksmg.checks.catalogue import make_checks
-from ksmg.cli.appliance import GATEWAY_ACCOUNT, Appliance, appliance
+from ksmg.cli.appliance import Appliance, appliance
 from ksmg.cli.certificates import certificate_rows
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.output import print_json, print_table, size
 from ksmg.cli.verb import Verbs, add_verb
 from ksmg.engines.failure import EngineFailure
-from ksmg.stores.locations import open_backup, open_message_events, open_system_events
-from ksmg.system.account import WrongAccount, become
+from ksmg.stores.locations import gateway_account, open_backup, open_message_events, open_system_events
+from ksmg.system.account import become
 
 STARTED_BY_SOCKET = {"ksmg-filter.service": "ksmg-filter.socket", "ksmg-web.service": "ksmg-web.socket"}
 """Services that are in order as well when only their socket waits."""
@@ -48,14 +48,11 @@ def run(chosen: argparse.Namespace) -> int:
 
 def collect() -> dict[str, Any]:
     """The state of everything. What only root may see comes first; then root becomes the gateway's account."""
-    try:
-        here = appliance()
-        certificates = certificate_rows(here)
-    except PermissionError:
-        raise WrongAccount(f"Only root and {GATEWAY_ACCOUNT} may see the state.") from None
+    here = appliance()
+    certificates = certificate_rows(here)
     queue = _queue_length()
     services = _services()
-    become(GATEWAY_ACCOUNT)
+    become(gateway_account(here.policy))
     engines = asyncio.run(_engines(here))
     working = all(service["state"] in GOOD_STATES for service in services) and all(
         engine["works"] for engine in engines

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import cast
 
 from ksmg.checks.catalogue import make_checks
-from ksmg.filter.engine_watch import ACCOUNT
 from ksmg.filter.service import FilterService
 from ksmg.policy import PolicyError, load_policy
 from ksmg.settings import Settings, SettingsError, load_settings
@@ -51,7 +50,7 @@ def _run(syslog: Syslog) -> None:
     notices = []
     if settings is None:
         _log.warning("There are no settings at %s: the safe defaults are in force.", file)
-        notices.append(SystemEvent(Name.SETTINGS_MISSING, ACCOUNT, {"file": str(file)}))
+        notices.append(SystemEvent(Name.SETTINGS_MISSING, {"file": str(file)}))
         settings = Settings({})
     sockets = listening_sockets()
     if len(sockets) != 1:

@@ -10,7 +10,6 @@ from ksmg.stores.system_events import Name, SystemEvent
 
 _log = logging.getLogger(__name__)
 PROBE_SECONDS = 10.0
-ACCOUNT = "kluser"
 
 
 class EngineWatch:
@@ -29,12 +28,12 @@ class EngineWatch:
         """
         if failure.reason.engine_down and not self._down.get(check):
             self._down[check] = True
-            self._record(SystemEvent(Name.ENGINE_DOWN, ACCOUNT, {"check": check, "cause": str(failure)}))
+            self._record(SystemEvent(Name.ENGINE_DOWN, {"check": check, "cause": str(failure)}))
 
     def answered(self, check: str) -> None:
         """An engine answered."""
         if self._down.get(check):
-            self._record(SystemEvent(Name.ENGINE_UP, ACCOUNT, {"check": check}))
+            self._record(SystemEvent(Name.ENGINE_UP, {"check": check}))
         self._down[check] = False
 
     async def watch(self) -> None:
@@ -60,8 +59,6 @@ class EngineWatch:
             return
         self._versions[check] = version
         if outdated:
-            self._record(SystemEvent(Name.SIGNATURES_OUTDATED, ACCOUNT, {"check": check, "version": version}))
+            self._record(SystemEvent(Name.SIGNATURES_OUTDATED, {"check": check, "version": version}))
         elif before is not None:
-            self._record(
-                SystemEvent(Name.SIGNATURES_UPDATED, ACCOUNT, {"check": check, "version": version, "before": before})
-            )
+            self._record(SystemEvent(Name.SIGNATURES_UPDATED, {"check": check, "version": version, "before": before}))

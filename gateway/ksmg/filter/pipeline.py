@@ -12,7 +12,7 @@ from typing import Any
 from ksmg.checks.verdict import Check, Status, Verdict
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.filter.answers import answer, reply_text
-from ksmg.filter.engine_watch import ACCOUNT, EngineWatch
+from ksmg.filter.engine_watch import EngineWatch
 from ksmg.mail.attachments import attachment_names
 from ksmg.mail.envelope import Message
 from ksmg.mail.readable import readable
@@ -84,7 +84,7 @@ class Pipeline:
         try:
             await loop.run_in_executor(self._backup_thread, self._backup.add, entry, message.spooled.path)
         except (OSError, sqlite3.Error) as error:
-            self._record(SystemEvent(Name.BACKUP_FAILED, ACCOUNT, {"queue_id": entry.queue_id, "cause": str(error)}))
+            self._record(SystemEvent(Name.BACKUP_FAILED, {"queue_id": entry.queue_id, "cause": str(error)}))
             return dataclasses.replace(outcome, action=Action.TEMPFAIL), ""
         return outcome, entry.id
 

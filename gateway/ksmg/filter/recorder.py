@@ -95,7 +95,7 @@ class Recorder:
             _log.error("%d events cannot be stored, they are in the log files only: %s", count, error)
 
     def _report_lost(self) -> None:
-        lost = SystemEvent(Name.EVENTS_LOST, "kluser", {"count": self._lost})
+        lost = SystemEvent(Name.EVENTS_LOST, {"count": self._lost})
         try:
             self._system.add(lost)
         except (OSError, sqlite3.Error):

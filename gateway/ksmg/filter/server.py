@@ -1,14 +1,17 @@
 """The filter's listening socket: one session per connection, and an orderly end."""
 
 import asyncio
+import functools
 import logging
 import socket
+import sys
 
 from ksmg.mail.spool import Spool
 from ksmg.milter.packets import ProtocolError
 from ksmg.milter.session import Process, Session
 
 _log = logging.getLogger(__name__)
+_BUFFER = 262_144
 FINISH_SECONDS = 60.0
 """How long messages that are under way may take when the filter is told to end."""
 
@@ -24,7 +27,11 @@ class Server:
 
     async def start(self, listening: socket.socket) -> None:
         """Begins to accept connections."""
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=262_144)
+        if sys.version_info >= (3, 13):  # the socket is systemd's: without this, its file would be removed at the end
+            start = functools.partial(asyncio.start_unix_server, cleanup_socket=False)
+        else:
+            start = asyncio.start_unix_server
+        self._server = await start(self._serve, sock=listening, limit=_BUFFER)
 
     async def stop(self) -> None:
         """Accepts nothing any more, closes idle connections, and waits for messages that are under way."""

@@ -5,10 +5,9 @@ import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from ksmg.checks.verdict import Check
-from ksmg.filter.engine_watch import ACCOUNT, EngineWatch
+from ksmg.filter.engine_watch import EngineWatch
 from ksmg.filter.pipeline import Pipeline
 from ksmg.filter.recorder import Recorder
 from ksmg.filter.server import Server
@@ -18,13 +17,12 @@ from ksmg.rules.action import Action, OnFailure
 from ksmg.rules.default import DefaultRule
 from ksmg.settings import Settings
 from ksmg.stores.backup import Backup
-from ksmg.stores.locations import open_backup, open_message_events, open_system_events
+from ksmg.stores.locations import open_backup, open_message_events, open_system_events, spool_directory
 from ksmg.stores.system_events import Name, SystemEvent
 from ksmg.system.syslog import Syslog
 from ksmg.system.systemd import notify, watchdog_interval
 
 _log = logging.getLogger(__name__)
-SPOOL = "/tmp/klms_filter"
 
 
 def make_rule(settings: Settings) -> DefaultRule:
@@ -43,7 +41,7 @@ class FilterService:
         self._backup: Backup = open_backup(policy)
         self._recorder = Recorder(open_message_events(policy, settings), open_system_events(policy, settings), syslog)
         self._watch = EngineWatch(checks, self._recorder.record)
-        self._spool = Spool(Path(policy.row("temporary").location(SPOOL).place))
+        self._spool = Spool(spool_directory(policy))
         self._backup_thread = ThreadPoolExecutor(1, "backup")
         self._pipeline = Pipeline(
             node=settings.text("hostname"),
@@ -64,10 +62,10 @@ class FilterService:
         self._backup.open()
         self._recorder.start()
         try:
-            for notice in (*notices, SystemEvent(Name.FILTER_STARTED, ACCOUNT)):
+            for notice in (*notices, SystemEvent(Name.FILTER_STARTED)):
                 self._recorder.record(notice)
             await self._serve(listening, end)
-            self._recorder.record(SystemEvent(Name.FILTER_STOPPED, ACCOUNT))
+            self._recorder.record(SystemEvent(Name.FILTER_STOPPED))
         finally:
             self._backup_thread.shutdown()
             self._recorder.stop()

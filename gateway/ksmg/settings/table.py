@@ -39,6 +39,11 @@ def domain(value: Any) -> str:
     return _text(value, _DOMAIN, "a domain name").lower()
 
 
+def selector(value: Any) -> str:
+    """A DKIM selector: one or more labels of a domain name, its case kept, because a file is named after it."""
+    return _text(value, _DOMAIN, "a DKIM selector")
+
+
 def address(value: Any) -> str:
     """A mail address."""
     return _text(value, _ADDRESS, "a mail address")
@@ -129,7 +134,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("internal_networks", many(network), (), "list", "", _MTA, "Networks that may send mail to the outside."),
     Setting(
-        "dkim", many(record(domain=domain, selector=domain)), (), "list", "", _MTA, "Domains whose mail is signed."
+        "dkim", many(record(domain=domain, selector=selector)), (), "list", "", _MTA, "Domains whose mail is signed."
     ),
     Setting(
         "admin_password_hash",

@@ -10,6 +10,19 @@ from ksmg.stores.backup import Backup
 from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.system_events import SystemEventLog
 
+FILTER_UNIT = "ksmg-filter.service"
+
+
+def gateway_account(policy: DataPolicy) -> str:
+    """The account that the gateway runs as and its stores belong to."""
+    return policy.units[FILTER_UNIT].account
+
+
+def spool_directory(policy: DataPolicy) -> Path:
+    """The filter's temporary place, the only one of that row that its unit opens."""
+    entry = next(entry for entry in policy.units[FILTER_UNIT].write if entry.partition("@")[0] == "temporary")
+    return Path(policy.resolve(entry)[0].place)
+
 
 def settings_file(policy: DataPolicy) -> Path:
     """Where the settings are kept."""

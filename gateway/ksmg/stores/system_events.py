@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ksmg.system.account import caller
 from ksmg.system.syslog import Severity
 
 _SCHEMA = """
@@ -64,11 +65,11 @@ _SEVERITY = {
 
 @dataclass(frozen=True)
 class SystemEvent:
-    """One event. `account` is who caused it, a component's account when it was nobody else."""
+    """One event. `account` is who caused it; the one that a component runs as when it was nobody else."""
 
     name: Name
-    account: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    account: str = field(default_factory=caller)
     time: float = field(default_factory=time.time)
 
 
@@ -96,7 +97,7 @@ class SystemEventLog:
         statement = "SELECT name, account, detail, time FROM event WHERE time >= ? ORDER BY number DESC LIMIT ?"
         with contextlib.closing(self._open()) as connection:
             rows = connection.execute(statement, (since, limit)).fetchall()
-        return [SystemEvent(Name(name), account, json.loads(detail), when) for name, account, detail, when in rows]
+        return [SystemEvent(Name(name), json.loads(detail), account, when) for name, account, detail, when in rows]
 
     def count(self) -> int:
         """Records that are kept."""
