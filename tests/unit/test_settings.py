@@ -91,3 +91,16 @@ def test_a_malformed_hash_matches_nothing(hashed: str) -> None:
 def test_a_short_password_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 12"):
         hash_password("short")
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (Path(__file__).parents[2] / "gateway/README.md").read_text(encoding="utf-8")
+    table = readme.partition("<!-- settings -->\n")[2].splitlines()
+    assert table == [
+        "| setting | type | unit | default | permission | meaning |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| `{row.key}` | {row.type} | {row.unit} | `{json.dumps(row.default)}` | {row.permission} | {row.help} |"
+            for row in SETTINGS
+        ),
+    ]
