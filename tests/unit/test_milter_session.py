@@ -136,6 +136,14 @@ async def test_a_new_client_on_the_same_connection_starts_anew(server: FakeServe
     assert (envelope.client.address, envelope.queue_id) == (None, "")
 
 
+async def test_macros_of_a_message_end_with_it(server: FakeServer) -> None:
+    (await negotiated(server)).send(*MESSAGE)
+    await server.receive()
+    server.send(Packet(b"M", b"<>\0"), Packet(b"E", b""))
+    await server.receive()
+    assert [message.envelope.queue_id for message, _ in server.seen] == ["4XYZ", ""]
+
+
 async def test_a_refusal_reaches_the_server(server: FakeServer) -> None:
     server.reply = refusal(550, "5.7.1", "no")
     (await negotiated(server)).send(*MESSAGE)

@@ -1,6 +1,7 @@
 """Writes events to the stores and to syslog, in one thread of its own, so that no disk ever holds up mail."""
 
 import dataclasses
+import functools
 import logging
 import queue
 import sqlite3
@@ -80,10 +81,10 @@ class Recorder:
     def _store(self, batch: list[Event]) -> None:
         messages = [event for event in batch if isinstance(event, MessageEvent)]
         if messages:
-            self._attempt(lambda: self._messages.add(messages), len(messages))
+            self._attempt(functools.partial(self._messages.add, messages), len(messages))
         for event in batch:
             if isinstance(event, SystemEvent):
-                self._attempt(lambda event=event: self._system.add(event), 1)  # type: ignore[misc]
+                self._attempt(functools.partial(self._system.add, event), 1)
         if self._lost:
             self._report_lost()
 

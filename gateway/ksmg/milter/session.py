@@ -3,8 +3,8 @@ verdict.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections import ChainMap, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 from ksmg.mail.envelope import Client, Envelope, Message
 from ksmg.mail.spool import Spool, SpooledMessage
@@ -12,6 +12,8 @@ from ksmg.milter import commands, negotiation
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 
 _CHUNK = 262_144
+_CLIENT_STAGES = (b"C", b"H")
+"""Stages whose macros tell of the client; those of later stages tell of one message only."""
 
 
 class PeerGone(Exception):
@@ -34,7 +36,7 @@ class Session:
         self._process = process
         self._parser = PacketParser()
         self._waiting: deque[Packet] = deque()
-        self._macros: dict[str, bytes] = {}
+        self._macros: dict[bytes, Mapping[str, bytes]] = {}
         self.idle = True
         """Whether no message is on its way, so that nothing is lost when the connection is closed."""
 
@@ -78,9 +80,10 @@ class Session:
         try:
             with self._spool.new_message() as spooled:
                 if await self._receive(envelope, spooled):
-                    message = Message(envelope.with_macros(self._macros), spooled)
+                    message = Message(envelope.with_macros(ChainMap(*map(dict, self._macros.values()))), spooled)
                     await self._send(await self._process(message))
         finally:
+            self._macros = {stage: values for stage, values in self._macros.items() if stage in _CLIENT_STAGES}
             self.idle = True
 
     async def _receive(self, envelope: Envelope, spooled: SpooledMessage) -> bool:
@@ -121,7 +124,7 @@ class Session:
             command = commands.parse(self._waiting.popleft())
             if not isinstance(command, commands.Macros):
                 return command
-            self._macros.update(command.values)
+            self._macros[command.stage] = command.values
 
     async def _send(self, packets: Iterable[Packet]) -> None:
         try:
