@@ -35,7 +35,7 @@ UNUSED = (
 """Parts of the product that no role configures yet, and what nobody asked for: present, or not, but never running."""
 
 LISTENERS = {
-    ("tcp", "22", "sshd"), ("tcp", "22", "systemd"), ("tcp", "25", "master"), ("tcp", "443", "nginx"), ("tcp", "465", "master"),
+    ("tcp", "22", "sshd"), ("tcp", "22", "systemd"), ("tcp", "25", "master"), ("tcp", "25", "smtpd"), ("tcp", "465", "smtpd"), ("tcp", "443", "nginx"), ("tcp", "465", "master"),
     ("tcp", "80", "nginx"), ("tcp", "53", "systemd-resolve"), ("udp", "53", "systemd-resolve"), ("udp", "68", "systemd-network"),
     ("udp", "323", "chronyd"),
 }  # fmt: skip

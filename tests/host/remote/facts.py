@@ -5,6 +5,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
 import sys
@@ -52,13 +53,13 @@ def privileged_files() -> dict[str, str]:
 
 
 def sockets() -> list[list[str]]:
-    """Listening TCP and bound UDP sockets: protocol, address, port and the process that has it."""
+    """Listening TCP and bound UDP sockets: protocol, address, port and a process that has it, one entry per process."""
     found = []
     for line in output("ss", "-H", "-l", "-n", "-t", "-u", "-p").splitlines():
         fields = line.split()
         address, _, port = fields[4].rpartition(":")
-        process = fields[6].split('"')[1] if len(fields) > 6 else ""
-        found.append([fields[0], address.partition("%")[0].strip("[]"), port, process])
+        holders = sorted(set(re.findall(r'\("([^"]+)"', fields[6]))) if len(fields) > 6 else [""]
+        found += [[fields[0], address.partition("%")[0].strip("[]"), port, holder] for holder in holders]
     return found
 
 

@@ -1,0 +1,1 @@
+"""The tests tested: a spoiled appliance must fail them."""

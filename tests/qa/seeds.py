@@ -1,0 +1,136 @@
+"""Ways to spoil an appliance, each with the tests that must notice it."""
+
+from dataclasses import dataclass
+
+from host.expectation import POLICY
+
+BACKUP = POLICY.place("backup")
+MAIL_LOG = POLICY.place("mta_log")
+TLS = next(at.place for at in POLICY.row("mta_settings").locations if at.place.name == "tls")
+WORK = "/var/qa"
+OVERRIDE = "/run/systemd/system/{unit}.d/99-qa.conf"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A fault: commands of the appliance's shell that make it and that mend it, and parts of test names that notice it."""
+
+    name: str
+    spoil: str
+    mend: str
+    noticed_by: tuple[str, ...]
+
+
+def changed_file(path: str, change: str) -> tuple[str, str]:
+    """Commands that keep a copy, change the file and restore it with its owner, mode and access list."""
+    copy = f"{WORK}/{path.replace('/', '_')}"
+    return f"cp -a {path} {copy}; {change}", f"cp -a {copy} {path}"
+
+
+def loosened(unit: str, *settings: str) -> tuple[str, str]:
+    """Commands that override settings of a unit, and that take the override away."""
+    file = OVERRIDE.format(unit=unit)
+    lines = "\\n".join(("[Service]", *settings))
+    write = f"mkdir -p {file.rpartition('/')[0]}; printf '{lines}\\n' > {file}; systemctl daemon-reload"
+    return write, f"rm -f {file}; systemctl daemon-reload"
+
+
+LISTEN = "import http.server as h; h.HTTPServer(('', 8099), h.BaseHTTPRequestHandler).serve_forever()"
+LOOSE_SIGNER = loosened("opendkim.service", "ProtectSystem=no", "PrivateDevices=no", "SystemCallFilter=", "PrivateUsers=no")
+OPEN_ENGINE = loosened("clamav-daemon.service", "InaccessiblePaths=", "TemporaryFileSystem=")
+
+SEEDS = (
+    Seed(
+        "a store and the way to it are open to everybody",
+        f"chmod o+rx {BACKUP.parents[1]} {BACKUP.parent} {BACKUP}",
+        f"chmod o-rx {BACKUP.parents[1]} {BACKUP.parent} {BACKUP}",
+        (f"kept_out[backup@{BACKUP}-list]", f"passed_only_by_those_on_their_way[{BACKUP.parent}-everybody-else]"),
+    ),
+    Seed(
+        "a stranger is in the data group",
+        "gpasswd --add www-data kluser",
+        "gpasswd --delete www-data kluser",
+        ("test_data_group_has_no_other_member[kluser]", f"kept_out[auth_log@{POLICY.place('auth_log')}-read]"),
+    ),
+    Seed(
+        "a stranger may read the mail log by an access list",
+        f"setfacl -m u:www-data:r {MAIL_LOG}",
+        f"setfacl -x u:www-data {MAIL_LOG}",
+        (f"kept_out[mta_log@{MAIL_LOG}-read]",),
+    ),
+    Seed(
+        "something listens that nobody declared",
+        f'systemd-run --quiet --unit=qa-listener python3 -c "{LISTEN}"',
+        "systemctl stop qa-listener.service",
+        ("test_only_known_sockets_listen", "test_only_public_ports_are_open_to_others"),
+    ),
+    Seed(
+        "a set-uid file nobody declared",
+        f"cp /usr/bin/true {WORK}/raise; chmod 4755 {WORK}/raise",
+        f"rm -f {WORK}/raise",
+        ("test_only_known_files_raise_privileges",),
+    ),
+    Seed(
+        "a user with a shell and a password",
+        "useradd --shell /bin/bash --password '$y$j9T$x$x' qa-user",
+        "userdel qa-user",
+        ("test_only_known_accounts_have_a_shell", "test_no_ordinary_users", "test_nobody_has_a_password"),
+    ),
+    Seed(
+        "a unit has failed",
+        "systemd-run --quiet --wait --unit=qa-failed false || true",
+        "systemctl reset-failed qa-failed.service",
+        ("test_system_is_running",),
+    ),
+    Seed(
+        "nginx has the mail log open",
+        f"cp /usr/bin/sleep {WORK}/nginx; systemd-run --quiet --unit=qa-nginx sh -c 'exec {WORK}/nginx 600 3<{MAIL_LOG}'",
+        "systemctl stop qa-nginx.service",
+        (f"test_nginx_has_no_file_of_the_policy_open[{MAIL_LOG}]", "test_daemon_runs_wholly_as_its_account[nginx-nginx]"),
+    ),
+    Seed(
+        "logs are kept beyond their caps",
+        *changed_file("/etc/logrotate.conf", "sed -i 's/^\\( *rotate\\) .*/\\1 99999/' /etc/logrotate.conf"),
+        (f"test_log_never_takes_more_than_its_cap[mta_log@{MAIL_LOG}]", "test_log_goes_after_its_weeks"),
+    ),
+    Seed(
+        "mail traffic is logged a second time",
+        *changed_file("/etc/rsyslog.conf", "sed -i '/^module(load=\"imklog\"/a mail.* /var/log/qa-copy' /etc/rsyslog.conf; systemctl restart rsyslog"),
+        ("test_marker_is_nowhere_else",),
+    ),
+    Seed(
+        "SSH takes passwords",
+        *changed_file("/etc/ssh/sshd_config", "sed -i 's/^PasswordAuthentication .*/PasswordAuthentication yes/' /etc/ssh/sshd_config"),
+        ("test_sshd_setting[passwordauthentication-no]",),
+    ),
+    Seed(
+        "the firewall lets everything in",
+        "nft chain inet appliance input '{ policy accept; }'",
+        "nft chain inet appliance input '{ policy drop; }'",
+        ("test_firewall_drops_what_no_rule_accepts",),
+    ),
+    Seed(
+        "the kernel believes redirects",
+        "sysctl -qw net.ipv4.conf.all.accept_redirects=1",
+        "sysctl -qw net.ipv4.conf.all.accept_redirects=0",
+        ("test_sysctl[net.ipv4.conf.all.accept_redirects-0]",),
+    ),
+    Seed(
+        "a certificate does not belong to its key",
+        *changed_file(f"{TLS}/cluster.crt", f"cp {TLS}/web.crt {TLS}/cluster.crt"),
+        ("test_key_belongs_to_its_certificate[cluster]", "test_cluster_certificate_is_for_both_sides"),
+    ),
+    Seed("a daemon's sandbox is weak", *LOOSE_SIGNER, ("test_exposure_is_within_its_bar[opendkim.service",)),
+    Seed(
+        "a daemon sees rows that are not its own",
+        f"{OPEN_ENGINE[0]}; systemctl restart clamav-daemon.service",
+        f"{OPEN_ENGINE[1]}; systemctl restart clamav-daemon.service",
+        (f"test_daemon_sees_only_its_rows_from_inside_its_sandbox[clamav-daemon.service-backup@{BACKUP}]",),
+    ),
+    Seed(
+        "an unused part runs",
+        "systemctl stop logrotate.timer; systemd-run --quiet --unit=rpcbind sleep 600",
+        "systemctl stop rpcbind.service; systemctl start logrotate.timer",
+        ("test_unused_part_does_not_run[rpcbind.service]", "test_rotation_runs_several_times_an_hour"),
+    ),
+)  # fmt: skip
