@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ksmg.checks.catalogue import make_checks
@@ -28,6 +29,7 @@ UNITS = (
     "rsyslog.service",
 )
 GOOD_STATES = ("active", "waiting")
+_WARN_BEFORE = timedelta(days=14)
 _GOOD_CERTIFICATES = ("ours", "given")
 
 
@@ -129,6 +131,8 @@ def _warnings(here: Appliance, engines: list[dict[str, Any]], certificates: list
         f"{engine['check']}: signatures outdated ({engine['detail']})" for engine in engines if engine["outdated"]
     ]
     found += [f"certificate {c['name']} is {c['state']}" for c in certificates if c["state"] not in _GOOD_CERTIFICATES]
+    soon = (datetime.now(UTC) + _WARN_BEFORE).strftime("%Y-%m-%d")
+    found += [f"certificate {c['name']} ends on {c['expires']}" for c in certificates if "" < c["expires"] < soon]
     return found
 
 

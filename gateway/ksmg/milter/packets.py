@@ -50,8 +50,3 @@ class PacketParser:
                 yield Packet(bytes(self._buffer[body : body + 1]), bytes(self._buffer[body + 1 : end]))
         finally:
             del self._buffer[:start]
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether a packet has begun that is not complete yet."""
-        return bool(self._buffer)
