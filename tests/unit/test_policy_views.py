@@ -15,7 +15,8 @@ UNITS = list(POLICY["units"])
 @pytest.fixture(scope="session")
 def filters() -> Any:
     spec = importlib.util.spec_from_file_location("data_policy", TOP / "playbooks/filter_plugins/data_policy.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

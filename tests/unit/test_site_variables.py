@@ -16,7 +16,8 @@ Check = Callable[[Path], list[str]]
 def load(name: str) -> Any:
     """A program of playbooks/, which is no package."""
     spec = importlib.util.spec_from_file_location(Path(name).stem, TOP / "playbooks" / name)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
