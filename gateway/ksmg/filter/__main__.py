@@ -1,6 +1,4 @@
-"""`python3 -m ksmg.filter`: the service's process. systemd passes the socket; everything else comes from policy and
-settings.
-"""
+"""`python3 -m ksmg.filter`: the service's process. systemd passes the socket; the rest is in policy and settings."""
 
 import asyncio
 import importlib

@@ -22,8 +22,7 @@ _LONGEST_KEPT_VALUE = 65_536
 class SpooledMessage:
     """One message being received. The file has CRLF line ends, header fields as the mail server passed them on.
 
-    When the file cannot be written (`failure` says why) the rest of the message is dropped; nobody may call it judged
-    then.
+    When the file cannot be written (`failure` says why), the rest is dropped and the message counts as unscanned.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,6 +1,4 @@
-"""What the two sides agree on before the first message: protocol version, actions of the filter, steps and replies
-left out.
-"""
+"""What both sides agree on before the first message: version, actions of the filter, steps and replies left out."""
 
 import enum
 import struct

@@ -12,8 +12,9 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
 def refusal(code: int, status: str, text: str) -> Packet:
-    """An SMTP reply such as `550 5.7.1 text`. Control and non-ASCII characters become `?`, so that text cannot add a
-    line.
+    """An SMTP reply such as `550 5.7.1 text`.
+
+    Control and non-ASCII characters become `?`, so that text cannot add a line.
 
     `%` would be an escape (sendmail's smfi_setreply doubles it), so it is replaced as well.
     """

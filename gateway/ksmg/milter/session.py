@@ -1,6 +1,4 @@
-"""The conversation with one mail server process: a linear sequence of awaits for each message, ending in its
-verdict.
-"""
+"""The conversation with one mail server process: for each message a linear sequence of awaits that ends in a verdict."""
 
 import asyncio
 from collections import ChainMap, deque

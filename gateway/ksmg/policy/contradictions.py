@@ -1,5 +1,4 @@
-"""What a policy says that cannot be true all at once: duplicates, unknown names, modes that do not grant what a row
-promises.
+"""What a policy says that cannot be true all at once: duplicates, unknown names, modes that break a row's promise.
 
 The schema checks the shape of the document, this module its meaning.
 """

@@ -156,9 +156,7 @@ class Backup:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def _make_room(self, size: int) -> None:
-        """Evicts the oldest messages until `size` more bytes fit, before anything is written: the cap is never
-        passed.
-        """
+        """Evicts the oldest messages until `size` more bytes fit, before they are written: the cap is never passed."""
         if size + self._index_size() > self._cap:
             raise StoreFull(f"a message of {size} bytes is larger than Backup may be")
         while self._kept + size + self._index_size() > self._cap:

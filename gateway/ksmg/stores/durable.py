@@ -8,8 +8,7 @@ _CHUNK = 1_048_576
 
 
 def copy_durably(source: Path, target: Path) -> int:
-    """Copies a file to a new one, readable by its owner only, and syncs both it and its directory. Returns its size
-    in bytes.
+    """Copies a file to a new one of its owner alone, and syncs file and directory. Returns the size in bytes.
 
     Raises OSError; nothing is left under the target's name then.
     """

@@ -1,5 +1,6 @@
-"""Opens each store in the place and with the caps of the data policy, or of the settings where the policy lets
-users set them.
+"""Opens each store in the place and with the caps that the data policy gives it.
+
+Where the policy lets users set a cap, the settings come first.
 """
 
 from pathlib import Path

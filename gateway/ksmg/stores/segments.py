@@ -73,9 +73,7 @@ class SegmentedLog:
         return connection
 
     def _evict(self, oldest_day: str) -> None:
-        """Deletes segments of days before the oldest one, and the oldest ones until a full segment fits below the
-        cap.
-        """
+        """Deletes segments of earlier days, then the oldest ones until a full segment fits below the cap."""
         kept = self.segments()
         while kept and (kept[0].name < oldest_day or sum(map(_size, kept)) + self._largest > self._cap):
             for file in (kept[0], *_companions(kept[0])):

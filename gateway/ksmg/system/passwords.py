@@ -1,6 +1,4 @@
-"""Password hashes: scrypt (RFC 7914), written as `$scrypt$ln=15,r=8,p=1$SALT$HASH`, the form that other tools know
-as well.
-"""
+"""Password hashes: scrypt (RFC 7914), in the widespread form `$scrypt$ln=15,r=8,p=1$SALT$HASH`."""
 
 import base64
 import hashlib

@@ -1,5 +1,4 @@
-"""Log lines to syslog (facility local0, RFC 3164 on the local socket), each one line and safe whatever a stranger put
-into it.
+"""Lines to syslog (facility local0, RFC 3164 on the local socket), safe whatever a stranger put into a value.
 
 Not the standard library's handler: a lost line must not raise, a slow log daemon not hold up mail, and no value start
 a second line.

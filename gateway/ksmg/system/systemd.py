@@ -1,6 +1,4 @@
-"""systemd's service interface: sockets that it opened for us (sd_listen_fds(3)) and notifications to it
-(sd_notify(3)).
-"""
+"""systemd's service interface: sockets that it passes (sd_listen_fds(3)) and notifications to it (sd_notify(3))."""
 
 import contextlib
 import os
