@@ -5,11 +5,17 @@ SITE  ?= example
 OUT   ?= out
 CACHE := $(or $(KSMG_CACHE),/var/cache/ksmg)
 VENV   = $(CACHE)/venv/$(shell sha256sum requirements.lock | cut -c1-16)
-PYTHON = PYTHONPATH=image:gateway:playbooks PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
+export PYTHONPATH := $(CURDIR)/image:$(CURDIR)/gateway:$(CURDIR)/playbooks:$(CURDIR)/tests
+export PYTHONDONTWRITEBYTECODE := 1
+PYTHON = $(VENV)/bin/python
 HOST_PACKAGES := mmdebstrap python3-venv
+# beside what the lab names itself
+TEST_PACKAGES := qemu-system-x86 qemu-utils ovmf shellcheck $(shell grep -v '^\#' tests/lab/host-packages.txt)
+PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
+SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image deb test bench-image setup lock root clean
+.PHONY: help image deb test lint bench-image setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +39,19 @@ $(VENV)/ready: requirements.lock
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock > $(VENV)/pip.log 2>&1 \
 		|| { tail -n 5 $(VENV)/pip.log >&2; echo "Error: the Python tooling could not be installed. Check the network; the log is $(VENV)/pip.log." >&2; exit 1; }
 	@touch $@
+
+test: setup ## every check and test, in tiers side by side; reports in OUT/test
+	@.ci/host-packages $(TEST_PACKAGES)
+	@$(PYTHON) -m lab key > /dev/null
+	@$(PYTHON) -m tiers $(abspath $(OUT))/test $(ONLY)
+
+lint: setup ## style, types, roles, generated documents
+	$(VENV)/bin/ruff check $(PYTHON_SOURCES)
+	$(VENV)/bin/mypy $(PYTHON_SOURCES)
+	shellcheck $(SHELL_SOURCES)
+	$(PYTHON) tests/lint/role_readme.py --check
+	$(PYTHON) -m ksmg.policy check inventory/group_vars/all/data_policy.yml
+	cd $(CURDIR) && PATH=$(VENV)/bin:$$PATH ansible-lint --offline --strict
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock

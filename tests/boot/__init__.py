@@ -1,0 +1,4 @@
+"""The finished image in a virtual machine: ``python -m boot IMAGE`` boots it twice and tries its promises.
+
+``first`` holds the tests of a machine that has just been installed, ``later`` those of its next boot on a larger disk.
+"""

@@ -1,0 +1,119 @@
+"""``python -m boot IMAGE REPORTS [PYTEST ARGUMENT…]``: power-on to power-off, with the test tiers in between."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from golden.machine import Hardware, Machine
+from lab import lifecycle
+from lab.place import Place
+from lab.target import Target
+
+TESTS = Path(__file__).resolve().parents[1]
+NAME = "gw1.example.test"
+GROWTH = "+20G"  # how much larger the disk is at the second boot
+FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT = (
+    600.0,
+    420.0,
+)  # seconds to the login prompt, on a busy machine without hardware help
+SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
+POWER_OFF_LIMIT = 120.0
+LOGIN = "login: "
+
+
+class Appliance:
+    """The image, its virtual machine and its port in the lab."""
+
+    def __init__(self, image: Path, place: Place) -> None:
+        self.port = lifecycle.guest_port(place, NAME)
+        self.target = Target.load(Path(self.port["target"]))
+        tap = f"tap,id=net0,ifname={self.port['tap']},script=no,downscript=no"
+        hardware = Hardware(network=(tap,), mac=self.port["mac"])
+        enter = ("ip", "netns", "exec", self.port["netns"])
+        self.machine = Machine(image, place.host_dir(NAME) / "machine", hardware, enter)
+
+    def boot(self, limit: float) -> dict[str, float]:
+        """Power on; seconds to the login prompt and until SSH says that the start is over."""
+        self.machine.start()
+        login = self.machine.wait_for(LOGIN, limit)
+        state = self.ssh(f"timeout {SETTLED_LIMIT} systemctl is-system-running --wait")
+        print(f"  login prompt after {login:.1f} s, system {state.strip()}", flush=True)
+        return {"login": round(login, 1)}
+
+    def ssh(self, command: str) -> str:
+        """What a command on the appliance prints; its exit code is for the tests to judge."""
+        arguments = ["ssh", "-F", self.target.ssh_config, "-o", "ConnectionAttempts=20", self.target.name, command]
+        return subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+    def shut_down(self) -> None:
+        """A clean power-off through the system itself."""
+        self.ssh("systemctl poweroff")
+        self.machine.wait_for_power_off(POWER_OFF_LIMIT)
+
+
+def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str], extra: Sequence[str]) -> int:
+    """Run test folders against the running appliance; pytest's exit code."""
+    environment = {
+        **os.environ,
+        "KSMG_TARGET": appliance.port["target"],
+        "KSMG_CONSOLE": str(appliance.machine.log),
+        "KSMG_REPORTS": str(reports),
+    }
+    paths = [str(TESTS / folder) for folder in folders]
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={reports / f'{name}.xml'}", *extra, *paths]
+    return subprocess.run(command, env=environment, cwd=TESTS.parent, check=False).returncode
+
+
+def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
+    """Both boots with their tests; the worst exit code."""
+    print("First boot", flush=True)
+    appliance.machine.create()
+    times = {"first": appliance.boot(FIRST_BOOT_LIMIT)}
+    before = appliance.ssh("cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; df --output=size -B1 /var/log | tail -1")
+    (reports / "before.txt").write_text(before)
+    result = tests(appliance, reports, "boot-first", ["boot/first", "host", "e2e"], extra)
+    appliance.shut_down()
+    print(f"Second boot, the disk {GROWTH}", flush=True)
+    subprocess.run(["qemu-img", "resize", "-q", str(appliance.machine.disk), GROWTH], check=True)
+    times["later"] = appliance.boot(LATER_BOOT_LIMIT)
+    result = tests(appliance, reports, "boot-later", ["boot/later"], extra) or result
+    appliance.shut_down()
+    (reports / "boot-times.json").write_text(json.dumps(times) + "\n")
+    return result
+
+
+def main() -> int:
+    """Boot, test, power off; whatever happens, no machine is left running."""
+    parser = argparse.ArgumentParser(prog="boot", description=__doc__)
+    parser.add_argument("image", type=Path)
+    parser.add_argument("reports", type=Path)
+    arguments, extra = parser.parse_known_args()
+    arguments.reports.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, _stop)
+    place = Place.from_environment()
+    appliance = Appliance(arguments.image, place)
+    try:
+        return run(appliance, arguments.reports, extra)
+    except (TimeoutError, subprocess.SubprocessError) as error:
+        print(f"boot: {error}", file=sys.stderr)
+        return 1
+    finally:
+        appliance.machine.power_off()
+        (arguments.reports / "console.log").write_bytes(appliance.machine.log.read_bytes())
+        lifecycle.down(place)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
