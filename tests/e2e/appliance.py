@@ -55,7 +55,7 @@ class Appliance:
         return next(entry for entry in entries if marker in entry["message_id"])
 
     def dkim_record(self, domain: str) -> tuple[str, str]:
-        """Name and value of the TXT record to publish for a signing domain, as the appliance prints it for a zone file."""
+        """Name and value of the TXT record to publish for a signing domain, as the appliance prints it."""
         for line in self.run("ksmg", "dkim", "show").splitlines():
             name, _, value = line.partition(" IN TXT ")
             if name.endswith(f"._domainkey.{domain}."):

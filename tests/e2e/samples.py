@@ -1,4 +1,4 @@
-"""Messages to send. The strings that scanners know are put together here, so that no file of the repository holds one."""
+"""Messages to send. The strings that scanners know are put together here: no file of the repository holds one."""
 
 import base64
 import io
@@ -59,7 +59,7 @@ def compose(sender: str, recipient: str, text: str, attachment: tuple[str, bytes
 
 
 def awkward(sender: str, recipient: str) -> Sample:
-    """A valid message whose bytes a careless filter would change: folding, odd spacing, dots, 8-bit text, trailing blanks."""
+    """A valid message that a careless filter would change: folding, odd spacing, dots, 8-bit text, trailing blanks."""
     marker = f"t{uuid.uuid4().hex}"
     lines = [
         f"Date: {format_datetime(localtime())}",
@@ -100,7 +100,9 @@ def infected(kind: str, sender: str, recipient: str) -> Sample:
         case "attached in base64":
             return compose(sender, recipient, "See the file.\n", ("report.com", EICAR.encode()))
         case "zipped":
-            return compose(sender, recipient, "See the archive.\n", ("report.zip", zipped("report.com", EICAR.encode())))
+            return compose(
+                sender, recipient, "See the archive.\n", ("report.zip", zipped("report.com", EICAR.encode()))
+            )
         case "zipped twice":
             inner = zipped("inner.zip", zipped("report.com", EICAR.encode()))
             return compose(sender, recipient, "See the archive.\n", ("report.zip", inner))

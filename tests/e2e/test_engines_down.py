@@ -18,12 +18,17 @@ pytestmark = pytest.mark.disruptive
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def dead_engine(request: pytest.FixtureRequest, appliance: Appliance, send_in: Send, stranger: str, employee: str) -> Iterator[str]:
+def dead_engine(
+    request: pytest.FixtureRequest, appliance: Appliance, send_in: Send, stranger: str, employee: str
+) -> Iterator[str]:
     """The engine is killed and stays down; afterwards it runs again and mail flows."""
     unit = ENGINES[request.param]
     appliance.run("systemctl", "kill", "--signal=KILL", f"{unit}.service")
     appliance.run("systemctl", "stop", f"{unit}.service")  # so that systemd does not start it again
-    until(lambda: appliance.run("systemctl", "is-active", f"{unit}.service", check=False).strip() != "active", f"end of {unit}")
+    until(
+        lambda: appliance.run("systemctl", "is-active", f"{unit}.service", check=False).strip() != "active",
+        f"end of {unit}",
+    )
     yield str(request.param)
     appliance.run("systemctl", "reset-failed", f"{unit}.service", check=False)
     appliance.run("systemctl", "start", f"{unit}.service")

@@ -6,7 +6,9 @@ from e2e.conftest import Send
 from e2e.waiting import until
 
 
-def test_clean_mail_is_a_line_in_the_message_log(send_in: Send, appliance: Appliance, stranger: str, employee: str) -> None:
+def test_clean_mail_is_a_line_in_the_message_log(
+    send_in: Send, appliance: Appliance, stranger: str, employee: str
+) -> None:
     sample = samples.greeting(stranger, employee)
     send_in(sample)
     until(lambda: appliance.lines_with(sample.marker, appliance.log("ksmg-messages")), "line in ksmg-messages")

@@ -60,8 +60,8 @@ def test_old_tls_is_refused(target: Target, version: ssl.TLSVersion) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         context.minimum_version = context.maximum_version = version
-    with socket.create_connection((target.address, 465), timeout=60) as plain:
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            context.wrap_socket(plain)
+    refused = pytest.raises((ssl.SSLError, ConnectionError))
+    with socket.create_connection((target.address, 465), timeout=60) as plain, refused:
+        context.wrap_socket(plain)

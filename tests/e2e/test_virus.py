@@ -19,9 +19,7 @@ def test_test_virus_is_refused(send_in: Send, stranger: str, employee: str, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_test_virus_is_in_backup(
-    send_in: Send, appliance: Appliance, stranger: str, employee: str, kind: str
-) -> None:
+def test_test_virus_is_in_backup(send_in: Send, appliance: Appliance, stranger: str, employee: str, kind: str) -> None:
     sample = samples.infected(kind, stranger, employee)
     send_in(sample)
     entry = appliance.backup_of(sample.marker)

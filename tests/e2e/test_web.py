@@ -22,7 +22,8 @@ from lab.target import Target
 PICTURES = REPOSITORY / "out"
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--window-size=1024,640", "--virtual-time-budget=5000",
+    "--disable-background-networking", "--disable-component-update", "--window-size=1024,640",
+    "--virtual-time-budget=5000",
 )  # fmt: skip
 TIME_LIMIT = 120
 

@@ -30,27 +30,56 @@ SERVICES = (
 """Started at boot and running."""
 
 UNUSED = (
-    "etcd.service", "snmpd.service", "valkey-server.service", "clamav-clamonacc.service", "rpcbind.service", "apt-daily.timer",
-)  # fmt: skip
+    "apt-daily.timer",
+    "clamav-clamonacc.service",
+    "etcd.service",
+    "rpcbind.service",
+    "snmpd.service",
+    "valkey-server.service",
+)
 """Parts of the product that no role configures yet, and what nobody asked for: present, or not, but never running."""
 
 LISTENERS = {
-    ("tcp", "22", "sshd"), ("tcp", "22", "systemd"), ("tcp", "25", "master"), ("tcp", "25", "smtpd"), ("tcp", "465", "smtpd"), ("tcp", "443", "nginx"), ("tcp", "465", "master"),
-    ("tcp", "80", "nginx"), ("tcp", "53", "systemd-resolve"), ("udp", "53", "systemd-resolve"), ("udp", "68", "systemd-network"),
+    ("tcp", "22", "sshd"),
+    ("tcp", "25", "master"),
+    ("tcp", "25", "smtpd"),
+    ("tcp", "443", "nginx"),
+    ("tcp", "465", "master"),
+    ("tcp", "465", "smtpd"),
+    ("tcp", "53", "systemd-resolve"),
+    ("udp", "53", "systemd-resolve"),
+    ("udp", "68", "systemd-network"),
     ("udp", "323", "chronyd"),
-}  # fmt: skip
+}
 """Sockets that may be open to other machines or to this one: protocol, port, process."""
 
-PUBLIC_PORTS = {"22", "25", "443", "465", "80"}
+PUBLIC_PORTS = {"22", "25", "443", "465"}
 """Ports that may be open on more than the loopback interface."""
 
 SUID_FILES = {
-    "/usr/bin/chage", "/usr/bin/chfn", "/usr/bin/chsh", "/usr/bin/expiry", "/usr/bin/gpasswd", "/usr/bin/mount", "/usr/bin/newgrp",
-    "/usr/bin/passwd", "/usr/bin/ssh-agent", "/usr/bin/su", "/usr/bin/sudo", "/usr/bin/umount",
-    "/usr/lib/dbus-1.0/dbus-daemon-launch-helper", "/usr/lib/openssh/ssh-keysign", "/usr/sbin/unix_chkpwd", "/usr/sbin/postdrop",
-    "/usr/sbin/postqueue", "/usr/sbin/postlog", "/usr/lib/polkit-1/polkit-agent-helper-1", "/usr/bin/ping", "/usr/bin/crontab",
+    "/usr/bin/chage",
+    "/usr/bin/chfn",
+    "/usr/bin/chsh",
+    "/usr/bin/crontab",
     "/usr/bin/dotlockfile",
-}  # fmt: skip
+    "/usr/bin/expiry",
+    "/usr/bin/gpasswd",
+    "/usr/bin/mount",
+    "/usr/bin/newgrp",
+    "/usr/bin/passwd",
+    "/usr/bin/ping",
+    "/usr/bin/ssh-agent",
+    "/usr/bin/su",
+    "/usr/bin/sudo",
+    "/usr/bin/umount",
+    "/usr/lib/dbus-1.0/dbus-daemon-launch-helper",
+    "/usr/lib/openssh/ssh-keysign",
+    "/usr/lib/polkit-1/polkit-agent-helper-1",
+    "/usr/sbin/postdrop",
+    "/usr/sbin/postlog",
+    "/usr/sbin/postqueue",
+    "/usr/sbin/unix_chkpwd",
+}
 """Files with set-uid, set-gid or file capabilities that Debian's packages bring and that may stay."""
 
 LOGIN_SHELLS = {"root": "/bin/bash"}
@@ -108,7 +137,10 @@ def access_question(policy: DataPolicy) -> dict[str, Any]:
         name: {"path": data_directory(at), "kind": at.type, "writer": writer(at), "mode": 0o640}
         for name, at in locations(policy).items()
     }
-    shared = {path: {"path": path, "kind": "directory", "writer": c.owner, "mode": 0o640} for path, c in containers(policy).items()}
+    shared = {
+        path: {"path": path, "kind": "directory", "writer": c.owner, "mode": 0o640}
+        for path, c in containers(policy).items()
+    }
     sandboxes = {unit.name: unit.account for unit in policy.units.values()}
     return {"places": {**places, **shared}, "sandboxes": sandboxes}
 
@@ -122,7 +154,9 @@ def allowed(location: Location, account: str) -> set[str]:
 def allowed_in_sandbox(policy: DataPolicy, unit: str, location: Location) -> set[str]:
     """What a daemon can do from inside its sandbox: only what its unit's entry in the policy names."""
     entry = policy.units[unit]
-    named = {right: [at for name in getattr(entry, right) for at in policy.resolve(name)] for right in ("write", "read")}
+    named = {
+        right: [at for name in getattr(entry, right) for at in policy.resolve(name)] for right in ("write", "read")
+    }
     rights = allowed(location, entry.account) if location.type != "log" else set()
     if location in named["write"]:
         return rights

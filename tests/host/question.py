@@ -1,4 +1,4 @@
-"""Asks the appliance much in one SSH command: a program of `remote` goes over as it is, and its JSON answer comes back."""
+"""Asks the appliance much in one SSH command: a program of `remote` goes over, and its JSON answer comes back."""
 
 import base64
 import json

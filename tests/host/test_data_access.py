@@ -54,9 +54,7 @@ def test_shared_directory_is_passed_only_by_those_on_their_way(
 
 @pytest.mark.parametrize("right", ["list", "read", "write"])
 @pytest.mark.parametrize("path", SHARED)
-def test_shared_directory_keeps_its_names_to_its_owner(
-    access: Any, policy: DataPolicy, path: str, right: str
-) -> None:
+def test_shared_directory_keeps_its_names_to_its_owner(access: Any, policy: DataPolicy, path: str, right: str) -> None:
     shared = containers(policy)[path]
     inside = {"root", shared.owner} | ({shared.group} if right != "write" else set())
     assert {name for name, rights in access["accounts"].items() if right in rights[path]} <= inside

@@ -1,4 +1,4 @@
-"""Personal data is in the places of the policy, and nowhere else: a marked message goes through, and the marker is looked for."""
+"""Personal data is in the places of the policy, and nowhere else: a marked message goes through and is looked for."""
 
 import uuid
 from pathlib import PurePosixPath
@@ -25,7 +25,9 @@ def trace(host: Host) -> Any:
 def is_declared(file: str) -> bool:
     """Whether the file belongs to a place of the policy, or is its rotated part."""
     path = PurePosixPath(file)
-    return any(path == place or path.is_relative_to(place) or path.name.startswith(f"{place.name}.") for place in PLACES)
+    return any(
+        path == place or path.is_relative_to(place) or path.name.startswith(f"{place.name}.") for place in PLACES
+    )
 
 
 def test_marked_message_went_through_the_filter(trace: Any) -> None:

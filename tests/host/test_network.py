@@ -11,13 +11,19 @@ def is_local(address: str) -> bool:
 
 
 def test_only_known_sockets_listen(facts: Any) -> None:
-    assert {(protocol, port, process) for protocol, _, port, process in facts["sockets"]} <= LISTENERS | transient(facts)
+    assert {(protocol, port, process) for protocol, _, port, process in facts["sockets"]} <= LISTENERS | transient(
+        facts
+    )
 
 
 def transient(facts: Any) -> set[tuple[str, str, str]]:
     """The DNS resolver's and the time client's own questions: unpredictable UDP ports for the length of an answer."""
     askers = ("systemd-resolve", "chronyd", "freshclam")
-    return {(kind, port, who) for kind, _, port, who in facts["sockets"] if kind == "udp" and who in askers and int(port) > 1023}
+    return {
+        (kind, port, who)
+        for kind, _, port, who in facts["sockets"]
+        if kind == "udp" and who in askers and int(port) > 1023
+    }
 
 
 def test_only_public_ports_are_open_to_others(facts: Any) -> None:

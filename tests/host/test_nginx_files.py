@@ -24,5 +24,15 @@ def test_nginx_has_no_file_of_the_policy_open(facts: Any, place: str) -> None:
 
 
 def test_nginx_has_only_known_files_open(facts: Any) -> None:
-    known = ("socket:", "pipe:", "anon_inode:", "/dev/null", "/dev/urandom", "/run/", "/memfd:", "/dev/shm/", "/dev/zero")
+    known = (
+        "socket:",
+        "pipe:",
+        "anon_inode:",
+        "/dev/null",
+        "/dev/urandom",
+        "/run/",
+        "/memfd:",
+        "/dev/shm/",
+        "/dev/zero",
+    )
     assert {file for file in open_files(facts, "nginx") if not file.startswith(known)} == set()

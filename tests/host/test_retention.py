@@ -34,7 +34,7 @@ def rotation(host: Host) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for names, block in re.findall(r"^(/[^{\n]*)\{(.*?)^\}", text, re.M | re.S):
         settings = dict(line.strip().partition(" ")[::2] for line in block.splitlines() if line.strip())
-        found |= {name: settings for name in names.split()}
+        found |= dict.fromkeys(names.split(), settings)
     return found
 
 

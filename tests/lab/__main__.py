@@ -11,60 +11,81 @@ from lab.command import LabError
 from lab.place import Place
 
 
+def setup(_place: Place, _chosen: argparse.Namespace) -> None:
+    """install what the lab and its tests need on this machine"""
+    lifecycle.setup()
+
+
+def make_base(place: Place, _chosen: argparse.Namespace) -> None:
+    """make the hosts' root file system, if it is not there"""
+    print(base.ensure(place))
+
+
+def up(place: Place, chosen: argparse.Namespace) -> None:
+    """start the network and hosts; print where they are as JSON"""
+    started = lifecycle.start_hosts(place, chosen.name)
+    facts = {
+        t.name: {"address": t.address, "target": str(target.file_of(place, t.name)), "ssh_key": t.ssh_key}
+        for t in started
+    }
+    print(json.dumps(facts))
+
+
+def tap(place: Place, chosen: argparse.Namespace) -> None:
+    """make a port for each virtual machine; print them as JSON"""
+    print(json.dumps({name: lifecycle.guest_port(place, name) for name in chosen.name}))
+
+
+def stop(place: Place, chosen: argparse.Namespace) -> None:
+    """end hosts or ports"""
+    for name in chosen.name:
+        lifecycle.stop_host(place, name)
+    if network.exists(place):
+        dns.publish(place, dns.know_host(place))
+
+
+def down(place: Place, _chosen: argparse.Namespace) -> None:
+    """end everything of this lab"""
+    lifecycle.down(place)
+
+
+def key(place: Place, _chosen: argparse.Namespace) -> None:
+    """print the test administrator's public SSH key; make it if there is none"""
+    lifecycle.ensure_key(place)
+    print(place.key.with_suffix(".pub").read_text(), end="")
+
+
+def run(place: Place, chosen: argparse.Namespace) -> None:
+    """run a program in the lab's network, or in a neighbour's"""
+    netns = place.netns if chosen.where == "lab" else place.neighbour(chosen.where)
+    command = network.within(netns, *chosen.program)
+    os.execvp(command[0], command)
+
+
+VERBS = {"setup": setup, "base": make_base, "up": up, "tap": tap, "stop": stop, "down": down, "key": key, "run": run}
+NAMED = {"up": "*", "tap": "+", "stop": "+"}
+"""Verbs that take names of hosts or virtual machines, and how many."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="lab", description=__doc__)
     top.add_argument("--lab", default=None, help="name of the lab (default: KSMG_LAB_NAME, or lab)")
     verbs = top.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("setup", help="install what the lab needs on this machine")
-    verbs.add_parser("base", help="make the hosts' root file system, if it is not there")
-    up = verbs.add_parser("up", help="start the network and hosts; print where they are as JSON")
-    up.add_argument("host", nargs="*")
-    stop = verbs.add_parser("stop", help="end hosts or guest ports")
-    stop.add_argument("host", nargs="+")
-    verbs.add_parser("down", help="end everything of this lab")
-    tap = verbs.add_parser("tap", help="make a port for a virtual machine; print it as JSON")
-    tap.add_argument("guest")
-    verbs.add_parser("key", help="print the test administrator's public SSH key; make it if there is none")
-    inside = verbs.add_parser("run", help="run a program in the lab's network, or in a neighbour's")
-    inside.add_argument("where", choices=["lab", "inside", "outside"])
-    inside.add_argument("program", nargs=argparse.REMAINDER)
+    for name, function in VERBS.items():
+        verb = verbs.add_parser(name, help=function.__doc__)
+        if name in NAMED:
+            verb.add_argument("name", nargs=NAMED[name])
+    verbs.choices["run"].add_argument("where", choices=["lab", "inside", "outside"])
+    verbs.choices["run"].add_argument("program", nargs=argparse.REMAINDER)
     return top
-
-
-def perform(arguments: argparse.Namespace) -> None:
-    """One verb."""
-    place = Place.from_environment(arguments.lab)
-    match arguments.verb:
-        case "setup":
-            lifecycle.setup()
-        case "base":
-            print(base.ensure(place))
-        case "up":
-            hosts = lifecycle.start_hosts(place, arguments.host)
-            print(json.dumps({t.name: {"address": t.address, "target": str(target.file_of(place, t.name)), "ssh_key": t.ssh_key} for t in hosts}))
-        case "stop":
-            for name in arguments.host:
-                lifecycle.stop_host(place, name)
-            if network.exists(place):
-                dns.publish(place, dns.know_host(place))
-        case "down":
-            lifecycle.down(place)
-        case "tap":
-            print(json.dumps(lifecycle.guest_port(place, arguments.guest)))
-        case "key":
-            lifecycle.ensure_key(place)
-            print(place.key.with_suffix(".pub").read_text(), end="")
-        case "run":
-            netns = place.netns if arguments.where == "lab" else place.neighbour(arguments.where)
-            command = network.within(netns, *arguments.program)
-            os.execvp(command[0], command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; a failure is a sentence."""
+    chosen = parser().parse_args(argv)
     try:
-        perform(parser().parse_args(argv))
+        VERBS[chosen.verb](Place.from_environment(chosen.lab), chosen)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ PACKAGES = (
     "ca-certificates", "dbus", "debian-archive-keyring", "iproute2", "login", "openssh-server", "passwd", "procps",
     "python3", "python3-apt", "systemd", "systemd-sysv", "udev",
 )  # fmt: skip
-"""What an administrator gets from the Debian installer, as far as Ansible needs it; everything else is the roles' work."""
+"""What the Debian installer gives, as far as Ansible needs it; everything else is the roles' work."""
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 IDENTITY = ("etc/ssh/ssh_host_*", "etc/resolv.conf", "etc/hostname", "var/log/apt/*", "var/log/*.log")
 
@@ -67,7 +67,9 @@ def build(root: Path, place: Place) -> None:
         for path in unfinished.glob(pattern):
             path.unlink() if not path.is_dir() else shutil.rmtree(path)
     (unfinished / "etc/machine-id").write_text("")
-    (unfinished / "etc/apt/apt.conf.d/90lab").write_text("\n".join([*mirror.proxy_lines(), 'APT::Install-Recommends "false";', ""]))
+    (unfinished / "etc/apt/apt.conf.d/90lab").write_text(
+        "\n".join([*mirror.proxy_lines(), 'APT::Install-Recommends "false";', ""])
+    )
     if not (unfinished / "usr/sbin/sshd").exists():
         raise LabError(f"mmdebstrap made no usable root in {unfinished}.")
     unfinished.rename(root)

@@ -1,7 +1,7 @@
 """Programs that stay: each runs under a small parent in its own control group and network namespace.
 
-`python -m lab.daemon LAB MEMBER NETNS PROGRAM...` is that parent. It starts the program again when a container asks for a
-reboot (exit status 133), and otherwise ends with it.
+`python -m lab.daemon LAB MEMBER NETNS PROGRAM...` is that parent. It starts the program again when a container asks
+for a reboot (exit status 133), and otherwise ends with it.
 """
 
 import os
@@ -19,9 +19,7 @@ START_LIMIT = 10.0
 PACKAGES = Path(__file__).resolve().parents[1]
 
 
-def start(
-    place: Place, member: str, netns: str, argv: Sequence[str], env: Mapping[str, str] | None = None
-) -> None:
+def start(place: Place, member: str, netns: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
     """Start the program in the background, in a session of its own; its output goes to the member's log."""
     log = place.dir / "log" / f"{member}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

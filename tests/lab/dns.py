@@ -13,7 +13,7 @@ from pathlib import Path
 from lab import daemon, group, mirror
 from lab.command import LabError
 from lab.network import BRIDGE
-from lab.place import DOMAIN, OUTSIDE, PARTNER, Place
+from lab.place import DOMAIN, FIRST_HOST, OUTSIDE, PARTNER, Place
 
 MEMBER = "dns"
 TIME_LIMIT = 10.0
@@ -41,12 +41,21 @@ def settings(place: Place) -> list[str]:
     """dnsmasq's settings."""
     resolver = next(iter(re.findall(r"^nameserver\s+(\S+)", Path("/etc/resolv.conf").read_text(), re.M)), "127.0.0.53")
     return [
-        "no-resolv", "no-hosts", "no-poll", "no-daemon", "bind-interfaces", f"interface={BRIDGE}", "except-interface=lo",
-        "cache-size=1000", "user=root", f"dhcp-range={place.net}.11,static,255.255.255.0,12h", f"dhcp-option=option:router,{place.router}",
-        f"dhcp-hostsdir={directory(place) / 'guests'}", f"dhcp-leasefile={directory(place) / 'leases'}", "dhcp-authoritative",
+        "no-daemon",
+        "user=root",
+        f"interface={BRIDGE}",
+        "except-interface=lo",
+        "bind-interfaces",
+        "no-hosts",
+        "no-resolv",
         *(f"server=/{name}/{resolver}" for name in mirror.names()),
         "address=/#/",
-    ]  # fmt: skip
+        "dhcp-authoritative",
+        f"dhcp-range={place.net}.{FIRST_HOST},static,255.255.255.0,12h",
+        f"dhcp-option=option:router,{place.router}",
+        f"dhcp-hostsdir={directory(place) / 'guests'}",
+        f"dhcp-leasefile={directory(place) / 'leases'}",
+    ]
 
 
 def up(place: Place) -> None:

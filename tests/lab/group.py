@@ -1,4 +1,4 @@
-"""Control groups: every process of the lab is in one that carries the lab's name, so that no process is lost or mistaken."""
+"""Control groups: every process of a lab is in one with the lab's name, so that none is lost or mistaken."""
 
 import os
 import time

@@ -63,7 +63,7 @@ def configure(place: Place, name: str, root: Path) -> None:
     address = place.address(name)
     texts = {
         "etc/hostname": f"{name}\n",
-        "etc/hosts": f"127.0.0.1 localhost\n{address} {name} {name.split('.')[0]}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n{address} {name} {name.split('.', maxsplit=1)[0]}\n",
         "etc/resolv.conf": f"nameserver {place.router}\n",
         "etc/systemd/network/10-lab.network": NETWORK.format(address=address, router=place.router),
         "root/.ssh/authorized_keys": place.key.with_suffix(".pub").read_text(),
@@ -79,11 +79,23 @@ def nspawn(place: Place, name: str, root: Path) -> list[str]:
     """systemd-nspawn's command line."""
     place.archives.mkdir(parents=True, exist_ok=True)
     return [
-        "systemd-nspawn", "--quiet", "--boot", f"--directory={root}", f"--machine={name}", "--register=no", "--keep-unit",
-        f"--network-bridge={BRIDGE}", "--notify-ready=yes", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-        "--console=pipe", f"--capability={KEPT_CAPABILITY}", f"--drop-capability={DROPPED_CAPABILITIES}",
+        "systemd-nspawn",
+        "--quiet",
+        "--boot",
+        f"--directory={root}",
+        f"--machine={name}",
+        "--register=no",
+        "--keep-unit",
+        f"--network-bridge={BRIDGE}",
+        "--notify-ready=yes",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=pipe",
+        f"--capability={KEPT_CAPABILITY}",
+        f"--drop-capability={DROPPED_CAPABILITIES}",
         f"--bind={place.archives}:/var/cache/apt/archives",
-    ]  # fmt: skip
+    ]
 
 
 def boot(place: Place, name: str, root: Path) -> None:
@@ -101,7 +113,9 @@ def boot(place: Place, name: str, root: Path) -> None:
                     return
             except TimeoutError:
                 continue
-    raise LabError(f"{name} ended early, or did not start within {TIME_LIMIT:.0f} s: see {place.dir}/log/{member(name)}.log.")
+    raise LabError(
+        f"{name} ended early, or did not start within {TIME_LIMIT:.0f} s: see {place.dir}/log/{member(name)}.log."
+    )
 
 
 def down(place: Place, name: str) -> None:

@@ -22,7 +22,18 @@ def setup() -> None:
     missing = [package for package in wanted if f"ii {package}" not in installed]
     if missing:
         run(["apt-get", "update", "--quiet"], limit=SETUP_LIMIT)
-        run(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends", *missing], limit=SETUP_LIMIT)
+        run(
+            [
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "install",
+                "--yes",
+                "--no-install-recommends",
+                *missing,
+            ],
+            limit=SETUP_LIMIT,
+        )
 
 
 def up(place: Place) -> None:
@@ -48,7 +59,9 @@ def sink(place: Place, which: str, address: str) -> None:
         return
     store = place.dir / "sink" / which
     store.mkdir(parents=True, exist_ok=True)
-    daemon.start(place, member, place.neighbour(which), [sys.executable, "-m", "lab.sink", address, str(SINK_PORT), str(store)])
+    daemon.start(
+        place, member, place.neighbour(which), [sys.executable, "-m", "lab.sink", address, str(SINK_PORT), str(store)]
+    )
 
 
 def start_hosts(place: Place, names: Sequence[str]) -> list[target.Target]:
@@ -77,7 +90,13 @@ def guest_port(place: Place, name: str) -> dict[str, str]:
     dns.know_guest(place, mac, address, name)
     target.describe(place, name, booted_image=True)
     dns.publish(place, dns.know_host(place))
-    return {"netns": place.netns, "tap": tap, "mac": mac, "address": address, "target": str(target.file_of(place, name))}
+    return {
+        "netns": place.netns,
+        "tap": tap,
+        "mac": mac,
+        "address": address,
+        "target": str(target.file_of(place, name)),
+    }
 
 
 def stop_host(place: Place, name: str) -> None:

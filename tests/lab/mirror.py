@@ -30,7 +30,9 @@ def archive_sites() -> tuple[str, str]:
 
 def proxy_lines() -> list[str]:
     """apt's proxy settings of this machine, as lines of apt.conf."""
-    return [line for line in run(["apt-config", "dump"]).splitlines() if re.match(r'Acquire::(https?)::Proxy "..', line)]
+    return [
+        line for line in run(["apt-config", "dump"]).splitlines() if re.match(r'Acquire::(https?)::Proxy "..', line)
+    ]
 
 
 def names() -> list[str]:

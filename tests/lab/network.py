@@ -82,9 +82,17 @@ def make_uplink(place: Place) -> None:
     run(["ip", "link", "add", place.uplink, "type", "veth", "peer", "name", "up0", "netns", place.netns])
     run(["ip", "addr", "add", f"{place.uplink_near}/30", "dev", place.uplink])
     run(["ip", "link", "set", place.uplink, "up"])
-    ip_batch(place.netns, f"addr add {place.uplink_far}/30 dev up0", "link set up0 up", f"route add default via {place.uplink_near}")
+    ip_batch(
+        place.netns,
+        f"addr add {place.uplink_far}/30 dev up0",
+        "link set up0 up",
+        f"route add default via {place.uplink_near}",
+    )
     run(["ip", "route", "replace", f"{place.net}.0/24", "via", place.uplink_far])
-    run(["nft", "-f", "-"], stdin=MASQUERADE % {"table": place.table, "net": place.net, "far": place.uplink_far, "uplink": place.uplink})
+    run(
+        ["nft", "-f", "-"],
+        stdin=MASQUERADE % {"table": place.table, "net": place.net, "far": place.uplink_far, "uplink": place.uplink},
+    )
     if FORWARDING.read_text().strip() != "1":
         FORWARDING.write_text("1\n")
 
@@ -95,7 +103,13 @@ def neighbour_on_bridge(place: Place, which: str, address: str) -> None:
     run(["ip", "netns", "add", name])
     run(["ip", "-n", place.netns, "link", "add", f"to-{which}", "type", "veth", "peer", "name", "eth0", "netns", name])
     ip_batch(place.netns, f"link set to-{which} master {BRIDGE}", f"link set to-{which} up")
-    ip_batch(name, "link set lo up", f"addr add {address}/24 dev eth0", "link set eth0 up", f"route add default via {place.router}")
+    ip_batch(
+        name,
+        "link set lo up",
+        f"addr add {address}/24 dev eth0",
+        "link set eth0 up",
+        f"route add default via {place.router}",
+    )
 
 
 def neighbour_behind_router(place: Place, which: str) -> None:
@@ -104,7 +118,13 @@ def neighbour_behind_router(place: Place, which: str) -> None:
     run(["ip", "netns", "add", name])
     run(["ip", "-n", place.netns, "link", "add", f"to-{which}", "type", "veth", "peer", "name", "eth0", "netns", name])
     ip_batch(place.netns, f"addr add {OUTSIDE_ROUTER}/24 dev to-{which}", f"link set to-{which} up")
-    ip_batch(name, "link set lo up", f"addr add {OUTSIDE}/24 dev eth0", "link set eth0 up", f"route add default via {OUTSIDE_ROUTER}")
+    ip_batch(
+        name,
+        "link set lo up",
+        f"addr add {OUTSIDE}/24 dev eth0",
+        "link set eth0 up",
+        f"route add default via {OUTSIDE_ROUTER}",
+    )
 
 
 def tap(place: Place, name: str) -> None:

@@ -1,7 +1,7 @@
 """A mail server at the end of the road: it accepts every message and stores it as it came.
 
-`python -m lab.sink ADDRESS PORT DIRECTORY` listens there. A message becomes two files: `<number>.eml` with the bytes and
-`<number>.json` with the envelope; the envelope is written last, so a message is whole when its envelope is there.
+`python -m lab.sink ADDRESS PORT DIRECTORY` listens there. A message becomes two files: `<number>.eml` with the bytes
+and `<number>.json` with the envelope. The envelope is written last: when it is there, the message is whole.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ class Store:
         self.directory = directory
         self.numbers = itertools.count(1 + len(list(directory.glob("*.eml"))))
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep the message."""
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keep the message; aiosmtpd calls it when the data is there."""
         stem = self.directory / f"{next(self.numbers):06d}"
         content = envelope.original_content or b""
         stem.with_suffix(".eml").write_bytes(content)

@@ -33,7 +33,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Target:
-    """An appliance under test. `booted_image` is true for a virtual machine, where the kernel is the appliance's own."""
+    """An appliance under test. `booted_image`: a virtual machine, whose kernel is the appliance's own."""
 
     lab: str
     name: str

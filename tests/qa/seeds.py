@@ -8,6 +8,8 @@ BACKUP = POLICY.place("backup")
 MAIL_LOG = POLICY.place("mta_log")
 TLS = next(at.place for at in POLICY.row("mta_settings").locations if at.place.name == "tls")
 WORK = "/var/qa"
+LOGROTATE, RSYSLOG, SSHD = "/etc/logrotate.conf", "/etc/rsyslog.conf", "/etc/ssh/sshd_config"
+COPY = "/var/log/qa-copy"
 OVERRIDE = "/run/systemd/system/{unit}.d/99-qa.conf"
 
 
@@ -36,7 +38,9 @@ def loosened(unit: str, *settings: str) -> tuple[str, str]:
 
 
 LISTEN = "import http.server as h; h.HTTPServer(('', 8099), h.BaseHTTPRequestHandler).serve_forever()"
-LOOSE_SIGNER = loosened("opendkim.service", "ProtectSystem=no", "PrivateDevices=no", "SystemCallFilter=", "PrivateUsers=no")
+LOOSE_SIGNER = loosened(
+    "opendkim.service", "ProtectSystem=no", "PrivateDevices=no", "SystemCallFilter=", "PrivateUsers=no"
+)
 OPEN_ENGINE = loosened("clamav-daemon.service", "InaccessiblePaths=", "TemporaryFileSystem=")
 
 SEEDS = (
@@ -84,23 +88,24 @@ SEEDS = (
     ),
     Seed(
         "nginx has the mail log open",
-        f"cp /usr/bin/sleep {WORK}/nginx; systemd-run --quiet --unit=qa-nginx sh -c 'exec {WORK}/nginx 600 3<{MAIL_LOG}'",
+        f"cp /usr/bin/sleep {WORK}/nginx\n"
+        f"systemd-run --quiet --unit=qa-nginx sh -c 'exec {WORK}/nginx 600 3<{MAIL_LOG}'",
         "systemctl stop qa-nginx.service",
         (f"test_nginx_has_no_file_of_the_policy_open[{MAIL_LOG}]", "test_daemon_runs_wholly_as_its_account[nginx-nginx]"),
     ),
     Seed(
         "logs are kept beyond their caps",
-        *changed_file("/etc/logrotate.conf", "sed -i 's/^\\( *rotate\\) .*/\\1 99999/' /etc/logrotate.conf"),
+        *changed_file(LOGROTATE, f"sed -i 's/^\\( *rotate\\) .*/\\1 99999/' {LOGROTATE}"),
         (f"test_log_never_takes_more_than_its_cap[mta_log@{MAIL_LOG}]", "test_log_goes_after_its_weeks"),
     ),
     Seed(
         "mail traffic is logged a second time",
-        *changed_file("/etc/rsyslog.conf", "sed -i '/^module(load=\"imklog\"/a mail.* /var/log/qa-copy' /etc/rsyslog.conf; systemctl restart rsyslog"),
+        *changed_file(RSYSLOG, f"sed -i '/^module(load=.imklog/a mail.* {COPY}' {RSYSLOG}; systemctl restart rsyslog"),
         ("test_marker_is_nowhere_else",),
     ),
     Seed(
         "SSH takes passwords",
-        *changed_file("/etc/ssh/sshd_config", "sed -i 's/^PasswordAuthentication .*/PasswordAuthentication yes/' /etc/ssh/sshd_config"),
+        *changed_file(SSHD, f"sed -i 's/^PasswordAuthentication .*/PasswordAuthentication yes/' {SSHD}"),
         ("test_sshd_setting[passwordauthentication-no]",),
     ),
     Seed(

@@ -9,11 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
 from e2e.appliance import Appliance
 from host.expectation import REPOSITORY
 from lab.target import Target
-from qa.seeds import SEEDS, WORK, Seed
+
+from qa.seeds import COPY, SEEDS, WORK, Seed
 
 TIME_LIMIT = 600
 
@@ -31,7 +31,7 @@ def spoiled(target: Target) -> Iterator[Appliance]:
         yield appliance
     finally:
         mending = [seed.mend for seed in reversed(SEEDS)]
-        cleaning = ["systemctl restart rsyslog.service", f"rm -rf {WORK} /var/log/qa-copy"]
+        cleaning = ["systemctl restart rsyslog.service", f"rm -rf {WORK} {COPY}"]
         appliance.run("sh", "-c", "\n".join([*mending, *cleaning]))
 
 

@@ -1,8 +1,9 @@
 """Tries, as every account of this machine, to list, read and write places: what they can do, not what mode bits say.
 
-Argument: {"places": {name: {"path", "kind", "writer", "mode"}}, "sandboxes": {unit: account}}. The kind is `directory`,
-`file` or `log`. Answer: {"accounts": {account: {name: [rights]}}, "sandboxes": {unit: {name: [rights]}}, "absent": [names]}.
-A right is one of list, read, write, pass. Where a directory keeps data, a canary file is put there for the time of the trial.
+Argument: {"places": {name: {"path", "kind", "writer", "mode"}}, "sandboxes": {unit: account}}; a kind is `directory`,
+`file` or `log`. Answer: {"accounts": {account: {name: [rights]}}, "sandboxes": {unit: {name: [rights]}},
+"absent": [names]}; a right is list, read, write or pass. In a directory that keeps data, a canary file lies for the time
+of the trial.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ def as_account(account: str, action: Callable[[], Any], namespace_of: int | None
     if child == 0:
         try:
             if namespace_of:
-                with open("/proc/%d/ns/mnt" % namespace_of) as namespace:
+                with open(f"/proc/{namespace_of}/ns/mnt") as namespace:
                     os.setns(namespace.fileno(), os.CLONE_NEWNS)  # type: ignore[attr-defined]  # Python 3.12
             if entry.pw_uid:
                 os.initgroups(account, entry.pw_gid)

@@ -16,14 +16,23 @@ def output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
+def read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
 def users() -> dict[str, Any]:
-    return {entry.pw_name: {"uid": entry.pw_uid, "gid": entry.pw_gid, "shell": entry.pw_shell} for entry in pwd.getpwall()}
+    return {
+        entry.pw_name: {"uid": entry.pw_uid, "gid": entry.pw_gid, "shell": entry.pw_shell} for entry in pwd.getpwall()
+    }
 
 
 def groups() -> dict[str, list[str]]:
     """Every member of each group, also those whose primary group it is."""
     return {
-        group.gr_name: sorted({*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)})
+        group.gr_name: sorted(
+            {*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)}
+        )
         for group in grp.getgrall()
     }
 
@@ -44,7 +53,9 @@ def privileged_files() -> dict[str, str]:
                 path = os.path.join(directory, name)
                 try:
                     mode = os.lstat(path).st_mode
-                    capability = stat.S_ISREG(mode) and "security.capability" in os.listxattr(path, follow_symlinks=False)
+                    capability = stat.S_ISREG(mode) and "security.capability" in os.listxattr(
+                        path, follow_symlinks=False
+                    )
                 except OSError:
                     continue
                 if stat.S_ISREG(mode) and (mode & (stat.S_ISUID | stat.S_ISGID) or capability):
@@ -68,8 +79,8 @@ def processes() -> list[dict[str, Any]]:
     found = []
     for directory in glob.glob("/proc/[0-9]*"):
         try:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in open(directory + "/status") if ":\t" in line)
-            group = open(directory + "/cgroup").read().rsplit("/", 1)[-1].strip()
+            status = dict(line.split(":\t", 1) for line in read(directory + "/status").splitlines() if ":\t" in line)
+            group = read(directory + "/cgroup").rsplit("/", 1)[-1].strip()
             files = []
             for fd in os.listdir(directory + "/fd"):
                 try:
@@ -103,7 +114,7 @@ def sysctls() -> dict[str, str | None]:
     names = json.loads(sys.argv[1])["sysctls"]
     for name in names:
         try:
-            found[name] = open("/proc/sys/" + name.replace(".", "/")).read().strip()
+            found[name] = read("/proc/sys/" + name.replace(".", "/")).strip()
         except OSError:
             found[name] = None
     return found
@@ -122,7 +133,7 @@ def exposures() -> dict[str, float]:
 
 def mounts() -> dict[str, Any]:
     found = {}
-    for line in open("/proc/self/mounts"):
+    for line in read("/proc/self/mounts").splitlines():
         source, target, kind, options, *_ = line.split()
         found[target] = {"source": source, "kind": kind, "options": options.split(",")}
     return found

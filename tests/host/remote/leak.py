@@ -1,7 +1,7 @@
 """Sends a marked infected message to this machine's mail server and looks where the marker is afterwards.
 
-Argument: {"recipient": address, "markers": [strings of the message]}. The markers are put into the sender's name, the
-subject and the text. Answer: {"reply": code, "files": [changed files that hold a marker], "journal": lines of it that do}.
+Argument: {"recipient": address, "marker": word, "log": the mail server's log file}. The marker becomes the sender's
+name, the subject and a part of the text. Answer: {"reply": code, "files": [changed files that hold it], "journal": [lines]}.
 """
 
 import contextlib
@@ -20,10 +20,12 @@ SETTLE_LIMIT = 20.0
 
 def deliver(recipient: str, marker: str) -> int:
     """The server's answer to the message."""
-    text = f"From: {marker}@partner.test\r\nTo: {recipient}\r\nSubject: {marker}\r\nMessage-ID: <{marker}@partner.test>\r\n\r\n"
+    sender = f"{marker}@partner.test"
+    fields = [f"From: {sender}", f"To: {recipient}", f"Subject: {marker}", f"Message-ID: <{sender}>"]
+    message = "\r\n".join([*fields, "", VIRUS, marker, ""])
     with smtplib.SMTP("127.0.0.1", 25, local_hostname="localhost.localdomain", timeout=120) as server:
         try:
-            server.sendmail(f"{marker}@partner.test", [recipient], f"{text}{VIRUS}\r\n{marker}\r\n")
+            server.sendmail(sender, [recipient], message)
         except smtplib.SMTPDataError as refused:
             return int(refused.smtp_code)
     return 250
