@@ -1,4 +1,4 @@
-"""The conversation with one mail server process: for each message a linear sequence of awaits that ends in a verdict."""
+"""The conversation with one mail server process: a linear sequence of awaits for each message, up to its verdict."""
 
 import asyncio
 from collections import ChainMap, deque
