@@ -53,7 +53,8 @@ def mount(place: Place, name: str) -> Path:
         return root
     for part in ("upper", "work", "root"):
         (directory / part).mkdir(parents=True, exist_ok=True)
-    options = f"lowerdir={base.ensure(place)},upperdir={directory / 'upper'},workdir={directory / 'work'}"
+    layers = f"lowerdir={base.ensure(place)},upperdir={directory / 'upper'},workdir={directory / 'work'}"
+    options = f"{layers},volatile"  # nothing of it is kept, so nothing has to reach the disk
     run(["mount", "-t", "overlay", place.netns, "-o", options, str(root)])
     return root
 

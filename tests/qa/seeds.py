@@ -15,7 +15,7 @@ OVERRIDE = "/run/systemd/system/{unit}.d/99-qa.conf"
 
 @dataclass(frozen=True)
 class Seed:
-    """A fault: commands of the appliance's shell that make it and that mend it, and parts of test names that notice it."""
+    """A fault: shell commands that make it and that mend it, and parts of the names of tests that notice it."""
 
     name: str
     spoil: str
@@ -91,7 +91,7 @@ SEEDS = (
         f"cp /usr/bin/sleep {WORK}/nginx\n"
         f"systemd-run --quiet --unit=qa-nginx sh -c 'exec {WORK}/nginx 600 3<{MAIL_LOG}'",
         "systemctl stop qa-nginx.service",
-        (f"test_nginx_has_no_file_of_the_policy_open[{MAIL_LOG}]", "test_daemon_runs_wholly_as_its_account[nginx-nginx]"),
+        (f"test_nginx_has_no_file_of_the_policy_open[{MAIL_LOG}]", "runs_wholly_as_its_account[nginx-nginx]"),
     ),
     Seed(
         "logs are kept beyond their caps",

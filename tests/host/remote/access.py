@@ -2,8 +2,8 @@
 
 Argument: {"places": {name: {"path", "kind", "writer", "mode"}}, "sandboxes": {unit: account}}; a kind is `directory`,
 `file` or `log`. Answer: {"accounts": {account: {name: [rights]}}, "sandboxes": {unit: {name: [rights]}},
-"absent": [names]}; a right is list, read, write or pass. In a directory that keeps data, a canary file lies for the time
-of the trial.
+"absent": [names]}; a right is list, read, write or pass. In a directory that keeps data, a canary file lies for the
+time of the trial.
 """
 
 import contextlib

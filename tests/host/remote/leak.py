@@ -1,7 +1,8 @@
 """Sends a marked infected message to this machine's mail server and looks where the marker is afterwards.
 
-Argument: {"recipient": address, "marker": word, "log": the mail server's log file}. The marker becomes the sender's
-name, the subject and a part of the text. Answer: {"reply": code, "files": [changed files that hold it], "journal": [lines]}.
+Argument: {"recipient": address, "marker": word, "log": the mail log}. The marker becomes the name of the sender,
+the subject and a part of the text.
+Answer: {"reply": code, "files": [changed files that hold the marker], "journal": [its lines that do]}.
 """
 
 import contextlib
