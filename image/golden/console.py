@@ -106,6 +106,10 @@ class Console:
             raise Problem(f"{self._name(command)} failed with exit code {process.returncode}.", cure, "\n".join(tail))
         return "".join(kept)
 
+    def close(self) -> None:
+        """End the log file."""
+        self._log.close()
+
     def abort(self) -> None:
         """Kill what is running, when the build is given up."""
         for process in list(self._running):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import tomllib
@@ -41,25 +42,24 @@ def image(site: str, out: Path) -> int:
     """Build the image of a site into ``out``. Raises Problem."""
     started = time.monotonic()
     build = _prepare(site, out)
-    with build.cache.locked():
+    with contextlib.closing(build.console), build.cache.locked():
         run(build, IMAGE_CHAIN)
         build.timings["total"] = {"seconds": round(time.monotonic() - started, 2)}
-        files = delivery.deliver(build, out)
-    for file in files:
-        build.console.say(f"  {file.stat().st_size / 1e6:10.2f} MB  {_short(file)}")
-    build.console.say(f"Done in {time.monotonic() - started:.1f} s. Log: {_short(build.console.path)}")
+        for file in delivery.deliver(build, out):
+            build.console.say(f"  {file.stat().st_size / 1e6:10.2f} MB  {_short(file)}")
+        build.console.say(f"Done in {time.monotonic() - started:.1f} s. Log: {_short(build.console.path)}")
     return 0
 
 
 def gateway_package(site: str, out: Path) -> int:
     """Build only the gateway's Debian package into ``out``. Raises Problem."""
     build = _prepare(site, out)
-    with build.cache.locked():
+    with contextlib.closing(build.console), build.cache.locked():
         run(build, PACKAGE_CHAIN)
         source = package(build.results["deb"].path)
         final = out / source.name
         final.write_bytes(source.read_bytes())
-    build.console.say(f"  {_short(final)}")
+        build.console.say(f"  {_short(final)}")
     return 0
 
 

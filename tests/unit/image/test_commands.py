@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import os
 import struct
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -125,8 +127,7 @@ def test_a_disk_without_a_table_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_failed_command_shows_its_end_and_the_cure(tmp_path: Path) -> None:
-    console = Console(tmp_path / "log")
-    with pytest.raises(Problem) as caught:
+    with contextlib.closing(Console(tmp_path / "log")) as console, pytest.raises(Problem) as caught:
         console.run(["sh", "-c", "echo why; exit 3"], "Do this.")
     assert (caught.value.sentence, caught.value.cure) == ("sh failed with exit code 3.", "Do this.")
     assert caught.value.output == "why"
@@ -139,17 +140,11 @@ def test_a_command_ends_with_the_builder(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from golden.console import Console\n"
         f"Console(Path({str(tmp_path / 'log')!r})).run(['sh', '-c', 'echo $$ > {mark}; exec sleep 60'], '')"
     )
-    builder = subprocess.Popen([shutil.which("python3") or "python3", "-c", code], env={"PYTHONPATH": python_path()})
+    builder = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
     wait_until(lambda: mark.exists() and mark.read_text().strip() != "")
     builder.kill()
     builder.wait()
     wait_until(lambda: not Path(f"/proc/{mark.read_text().strip()}").exists())
-
-
-def python_path() -> str:
-    import sys  # noqa: PLC0415
-
-    return ":".join(path for path in sys.path if path)
 
 
 def wait_until(condition: object, limit: float = 10.0) -> None:

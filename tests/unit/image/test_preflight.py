@@ -82,7 +82,8 @@ def test_a_target_that_does_not_fit_its_schema_names_the_place(tmp_path: Path, m
 
 def test_the_command_ends_with_sentences_and_no_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "golden", "image", "--site", "nowhere", "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: There is no inventory")
     assert "Traceback" not in done.stderr
