@@ -6,6 +6,7 @@ A tier is a command with a log of its own. The last line says how many tests pas
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -56,6 +57,8 @@ def tiers(out: Path) -> list[Tier]:
                 **deb,
                 "KSMG_LAB_NAME": "molecule",
                 "KSMG_REPORTS": str(out),
+                "KSMG_STRATEGY": "mitogen_linear",
+                "KSMG_STRATEGY_PLUGINS": str(strategy_plugins()),
                 "MOLECULE_GLOB": SCENARIOS,
                 "PATH": path,
             },
@@ -74,6 +77,13 @@ def tiers(out: Path) -> list[Tier]:
             reports=["example/ksmg-*.report.xml"],
         ),
     ]
+
+
+def strategy_plugins() -> Path:
+    """Where mitogen has its strategies: a converge takes half the time with them."""
+    spec = importlib.util.find_spec("ansible_mitogen")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return Path(places[0], "plugins/strategy")
 
 
 def builder(command: str, site: str, out: Path) -> list[str]:
