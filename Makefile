@@ -53,6 +53,10 @@ lint: setup ## style, types, roles, generated documents
 	$(PYTHON) -m ksmg.policy check inventory/group_vars/all/data_policy.yml
 	cd $(CURDIR) && PATH=$(VENV)/bin:$$PATH ansible-lint --offline --strict
 
+bench-image: setup ## the image builder's and the image's bars, as ratios of one run
+	@.ci/host-packages $(TEST_PACKAGES)
+	@$(PYTHON) -m bench.image $(abspath $(OUT))/bench
+
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock
 

@@ -67,7 +67,7 @@ def tiers(out: Path) -> list[Tier]:
             "boot",
             [sys.executable, "-m", "boot", str(image / f"ksmg-{version()}-{Path(SITE).name}.qcow2"), str(out)],
             after=["image"],
-            reports=["boot-first.xml", "boot-later.xml"],
+            reports=["boot-*.xml"],
             environment={"KSMG_LAB_NAME": "boot"},
         ),
         Tier(

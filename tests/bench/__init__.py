@@ -1,0 +1,1 @@
+"""Benchmarks: what the project promises in numbers, as ratios of one run. ``make bench-image``."""
