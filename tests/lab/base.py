@@ -61,7 +61,6 @@ def discard_others(root: Path) -> None:
 def build(root: Path, place: Place) -> None:
     """Make the root under another name and rename it when it is whole."""
     unfinished = root.with_name(root.name + ".new")
-    place.archives.mkdir(parents=True, exist_ok=True)
     run(command(unfinished), limit=TIME_LIMIT)
     for pattern in IDENTITY:
         for path in unfinished.glob(pattern):

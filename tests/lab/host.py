@@ -78,7 +78,8 @@ def configure(place: Place, name: str, root: Path) -> None:
 
 def nspawn(place: Place, name: str, root: Path) -> list[str]:
     """systemd-nspawn's command line."""
-    place.archives.mkdir(parents=True, exist_ok=True)
+    place.packages.mkdir(parents=True, exist_ok=True)
+    downloads(place, name).mkdir(exist_ok=True)
     return [
         "systemd-nspawn",
         "--quiet",
@@ -95,8 +96,13 @@ def nspawn(place: Place, name: str, root: Path) -> list[str]:
         "--console=pipe",
         f"--capability={KEPT_CAPABILITY}",
         f"--drop-capability={DROPPED_CAPABILITIES}",
-        f"--bind={place.archives}:/var/cache/apt/archives",
+        f"--overlay={place.packages}:{downloads(place, name)}:/var/cache/apt/archives",
     ]
+
+
+def downloads(place: Place, name: str) -> Path:
+    """Debian packages that the host had to download: a layer over the cache, so that apt's locks are the host's own."""
+    return place.host_dir(name) / "downloads"
 
 
 def boot(place: Place, name: str, root: Path) -> None:
@@ -122,8 +128,18 @@ def boot(place: Place, name: str, root: Path) -> None:
 def down(place: Place, name: str) -> None:
     """End the host and forget its changes."""
     group.end(place, member(name))
+    keep_downloads(place, name)
     unmount(place.host_dir(name) / "root")
     shutil.rmtree(place.host_dir(name), ignore_errors=True)
+
+
+def keep_downloads(place: Place, name: str) -> None:
+    """Put what the host downloaded into the cache; other labs may do the same at the same time."""
+    for package in downloads(place, name).glob("*.deb"):
+        if not (place.packages / package.name).exists():
+            unfinished = place.packages / f".{package.name}.{place.name}"
+            shutil.copyfile(package, unfinished)
+            unfinished.rename(place.packages / package.name)
 
 
 def unmount(root: Path) -> None:

@@ -4,6 +4,9 @@ import re
 import socket
 from urllib.parse import urlsplit
 
+from golden.mirror import Mirror, find
+from golden.problem import Problem
+
 from lab.command import LabError, run
 
 SUITE = "trixie"
@@ -11,21 +14,17 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def sources() -> list[str]:
-    """One-line apt sources of the appliance's suite on the mirrors that this machine uses."""
-    archive, security = archive_sites()
+    """One-line apt sources of the appliance's suite on the mirrors that the image builder uses."""
     options = f"[signed-by={KEYRING}]"
-    lines = [f"deb {options} {archive} {suite} main" for suite in (SUITE, f"{SUITE}-updates")]
-    return [*lines, f"deb {options} {security} {SUITE}-security main"]
+    return [f"deb {options} {address} {suite} main" for address, suite in found().suites(SUITE)]
 
 
-def archive_sites() -> tuple[str, str]:
-    """URIs of the Debian archive and of its security archive."""
-    listing = run(["apt-get", "indextargets", "--format", "$(LABEL) $(SITE)", "Created-By: Packages"])
-    found = dict(line.split(" ", 1) for line in listing.splitlines() if " " in line)
+def found() -> Mirror:
+    """The Debian archive and its security archive."""
     try:
-        return found["Debian"], found["Debian-Security"]
-    except KeyError as missing:
-        raise LabError("apt knows no Debian mirror on this machine: run `apt-get update`.") from missing
+        return find()
+    except Problem as problem:
+        raise LabError(str(problem)) from problem
 
 
 def proxy_lines() -> list[str]:
@@ -37,7 +36,7 @@ def proxy_lines() -> list[str]:
 
 def names() -> list[str]:
     """Host names that apt in the lab has to resolve."""
-    uris = [*archive_sites(), *(line.split('"')[1] for line in proxy_lines())]
+    uris = [found().archive, found().security, *(line.split('"')[1] for line in proxy_lines())]
     hosts = {urlsplit(uri).hostname or "" for uri in uris}
     return sorted(h for h in hosts if h and not is_address(h))
 

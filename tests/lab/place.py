@@ -52,9 +52,9 @@ class Place:
         return self.cache / "lab" / "id_ed25519"
 
     @property
-    def archives(self) -> Path:
-        """Debian packages that were downloaded once."""
-        return self.cache / "archives"
+    def packages(self) -> Path:
+        """Debian packages that were downloaded once; the image builder keeps its own here, too."""
+        return self.cache / "packages"
 
     @property
     def netns(self) -> str:
