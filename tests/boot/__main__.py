@@ -52,7 +52,7 @@ class Appliance:
         return {"login": round(login, 1)}
 
     def wait_for_engines(self) -> dict[str, float]:
-        """Until the gateway can check mail: at first boot the anti-spam engine compiles its patterns for this processor."""
+        """Until mail can be checked: at first boot the anti-spam engine compiles its patterns for this processor."""
         end = time.monotonic() + ENGINES_LIMIT
         while self.ssh(HEALTH).strip() != "works":
             if time.monotonic() > end:
