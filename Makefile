@@ -10,12 +10,13 @@ export PYTHONDONTWRITEBYTECODE := 1
 PYTHON = $(VENV)/bin/python
 HOST_PACKAGES := mmdebstrap python3-venv
 # beside what the lab names itself
-TEST_PACKAGES := qemu-system-x86 qemu-utils ovmf shellcheck $(shell grep -v '^\#' tests/lab/host-packages.txt)
+MACHINE_PACKAGES := qemu-system-x86 qemu-utils ovmf
+TEST_PACKAGES := $(MACHINE_PACKAGES) shellcheck $(shell grep -v '^\#' tests/lab/host-packages.txt)
 PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image deb test lint bench-image setup lock root clean
+.PHONY: help image boot deb test lint bench-image setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +26,10 @@ image: setup ## golden image of SITE (default: example) into OUT (default: out)
 
 deb: setup ## the gateway's Debian package alone
 	@$(PYTHON) -m golden deb --site $(SITE) --out $(abspath $(OUT))
+
+boot: setup ## start the built image in QEMU, its console on this terminal
+	@.ci/host-packages $(MACHINE_PACKAGES)
+	@$(PYTHON) -m golden boot --site $(SITE) --out $(abspath $(OUT))
 
 setup: root $(VENV)/ready
 	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | grep -v '^ii ' || true); [ -z "$$missing" ] || .ci/host-packages $(HOST_PACKAGES)
@@ -50,6 +55,7 @@ lint: setup ## style, types, roles, generated documents
 	$(VENV)/bin/mypy $(PYTHON_SOURCES)
 	shellcheck $(SHELL_SOURCES)
 	$(PYTHON) tests/lint/role_readme.py --check
+	$(PYTHON) tests/lint/hardening_rules.py
 	$(PYTHON) -m ksmg.policy check inventory/group_vars/all/data_policy.yml
 	cd $(CURDIR) && PATH=$(VENV)/bin:$$PATH ansible-lint --offline --strict
 

@@ -17,14 +17,16 @@ def main() -> int:
     """Run one command; exit code 0, 1 for a problem, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="golden", description="Builds the appliance's golden image.")
     parser.add_argument(
-        "command", choices=["image", "deb"], help="image: the bootable disk; deb: the gateway's Debian package alone"
+        "command",
+        choices=["image", "deb", "boot"],
+        help="image: the bootable disk; deb: the gateway's Debian package alone",
     )
     parser.add_argument(
         "--site", default="example", help="folder below inventory/, or a path within the repository (default: example)"
     )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "out", help="folder for the results (default: out)")
     arguments = parser.parse_args()
-    commands = {"image": pipeline.image, "deb": pipeline.gateway_package}
+    commands = {"image": pipeline.image, "deb": pipeline.gateway_package, "boot": pipeline.boot}
     try:
         return commands[arguments.command](arguments.site, arguments.out)
     except Problem as problem:

@@ -8,9 +8,10 @@ import time
 import tomllib
 from pathlib import Path
 
-from golden import cache, delivery, mirror, preflight, target
+from golden import cache, delivery, machine, mirror, preflight, target
 from golden.cache import Cache
 from golden.console import Console
+from golden.problem import Problem
 from golden.stage import SITES, Build, run
 from golden.stages.bake import Bake
 from golden.stages.disk import Disk
@@ -60,6 +61,15 @@ def gateway_package(site: str, out: Path) -> int:
         final = out / source.name
         final.write_bytes(source.read_bytes())
         build.console.say(f"  {_short(final)}")
+    return 0
+
+
+def boot(site: str, out: Path) -> int:
+    """Boot the image of a site that ``image`` has built. Raises Problem."""
+    built = out / f"{target.load().id}-{version()}-{site_folder(site).name}.qcow2"
+    if not built.exists():
+        raise Problem(f"There is no {_short(built)}.", "Build it first: make image.")
+    machine.run_here(built)
     return 0
 
 
