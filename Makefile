@@ -37,7 +37,7 @@ setup: root $(VENV)/ready
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "Error: this is done as root, and you are not root. Run it again with sudo." >&2; exit 1; }
 
-$(VENV)/ready: requirements.lock
+$(VENV)/ready: # its name holds the digest of requirements.lock
 	@.ci/host-packages $(HOST_PACKAGES)
 	@echo "  setting up the Python tooling in $(VENV)"
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
