@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,21 @@ class Appliance:
 
     def run(self, *argv: str, check: bool = True) -> str:
         """What the command printed."""
-        command = ["ssh", "-F", self.target.ssh_config, self.target.name, shlex.join(argv)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
+        done = self.attempt(*argv)
         if check and done.returncode:
             raise AssertionError(f"`{shlex.join(argv)}` failed ({done.returncode}): {done.stderr or done.stdout}")
         return done.stdout
+
+    def attempt(self, *argv: str) -> "subprocess.CompletedProcess[str]":
+        """What became of the command, text as UTF-8."""
+        return subprocess.run(self._ssh(argv), capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
+
+    def run_bytes(self, *argv: str) -> bytes:
+        """What the command printed, as it is."""
+        return subprocess.run(self._ssh(argv), capture_output=True, timeout=TIME_LIMIT, check=True).stdout
+
+    def _ssh(self, argv: Sequence[str]) -> list[str]:
+        return ["ssh", "-F", self.target.ssh_config, self.target.name, shlex.join(argv)]
 
     def ksmg(self, *argv: str) -> Any:
         """The JSON answer of a `ksmg` command; its exit code may say that something is wrong with the appliance."""

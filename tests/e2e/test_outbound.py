@@ -61,6 +61,21 @@ def test_signature_breaks_when_the_message_is_changed(
     assert not dkim.verify(changed, dnsfunc=look_up(target))
 
 
+def test_mail_released_from_backup_is_signed(
+    send_out: Send,
+    outside: Mailbox,
+    appliance: Appliance,
+    target: Target,
+    published_key: str,
+    stranger: str,
+    employee: str,
+) -> None:
+    sample = samples.infected("zipped", employee, stranger)
+    assert send_out(sample).code == 550
+    appliance.run("ksmg", "backup", "release", appliance.backup_of(sample.marker)["id"])
+    assert dkim.verify(outside.receive(sample.marker).content, dnsfunc=look_up(target))
+
+
 def test_outbound_mail_keeps_its_content(send_out: Send, outside: Mailbox, stranger: str, employee: str) -> None:
     sample = samples.awkward(employee, stranger)
     send_out(sample)
