@@ -7,13 +7,15 @@ from lab.place import OUTSIDE, OUTSIDE_ROUTER, Place
 
 BRIDGE = "br0"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+SWITCHED_ON = Path("/run/ksmg-lab.forwarding")
+"""Is there while labs need the control machine's forwarding, which was off before the first of them."""
 
 FILTER = """\
 table ip lab {
   chain forward {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
-    oifname "up0" tcp dport { 80, 443, 3128, 8080 } accept
+    iifname "%(bridge)s" oifname "up0" tcp dport { 80, 443, 3128, 8080 } accept
     oifname "up0" drop
   }
 }
@@ -51,6 +53,9 @@ def down(place: Place) -> None:
     run(["ip", "link", "del", place.uplink], check=False)
     for name in (place.neighbour("inside"), place.neighbour("outside"), place.netns):
         run(["ip", "netns", "del", name], check=False)
+    if SWITCHED_ON.exists() and "ksmg_" not in run(["nft", "list", "tables"]):
+        FORWARDING.write_text("0\n")
+        SWITCHED_ON.unlink()
 
 
 def within(netns: str, *argv: str) -> list[str]:
@@ -74,7 +79,7 @@ def make_bridge(place: Place) -> None:
         f"link set {BRIDGE} up",
     )
     run(within(place.netns, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
-    run(within(place.netns, "nft", "-f", "-"), stdin=FILTER)
+    run(within(place.netns, "nft", "-f", "-"), stdin=FILTER % {"bridge": BRIDGE})
 
 
 def make_uplink(place: Place) -> None:
@@ -94,6 +99,7 @@ def make_uplink(place: Place) -> None:
         stdin=MASQUERADE % {"table": place.table, "net": place.net, "far": place.uplink_far, "uplink": place.uplink},
     )
     if FORWARDING.read_text().strip() != "1":
+        SWITCHED_ON.touch()
         FORWARDING.write_text("1\n")
 
 
