@@ -14,6 +14,8 @@ from lab.target import Target
 from e2e.waiting import until
 
 TIME_LIMIT = 180
+START_LIMIT = 420.0
+"""Seconds; an emulated machine takes minutes for what a real one does in ten seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Appliance:
     def ksmg(self, *argv: str) -> Any:
         """The JSON answer of a `ksmg` command; its exit code may say that something is wrong with the appliance."""
         return json.loads(self.run("ksmg", *argv, "--json", check=False))
+
+    def await_engines(self) -> None:
+        """Wait until every engine answers: one that has just started compiles its rules first."""
+        until(lambda: self.ksmg("status")["healthy"], "working appliance", START_LIMIT)
 
     def lines_with(self, marker: str, file: str) -> list[str]:
         """Lines of a log that name the marker."""

@@ -17,7 +17,16 @@ Send = Callable[..., Answer]
 
 @pytest.fixture(scope="session")
 def appliance(target: Target) -> Appliance:
-    return Appliance(target)
+    """The appliance, when all of it works."""
+    found = Appliance(target)
+    found.await_engines()
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ready(appliance: Appliance) -> Appliance:
+    """Every test waits for the appliance to work."""
+    return appliance
 
 
 @pytest.fixture(scope="session")

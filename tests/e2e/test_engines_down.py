@@ -32,7 +32,8 @@ def dead_engine(
     yield str(request.param)
     appliance.run("systemctl", "reset-failed", f"{unit}.service", check=False)
     appliance.run("systemctl", "start", f"{unit}.service")
-    until(lambda: send_in(samples.greeting(stranger, employee)).accepted, f"accepted mail after the start of {unit}")
+    appliance.await_engines()
+    assert send_in(samples.greeting(stranger, employee)).accepted
 
 
 def test_mail_is_put_off(send_in: Send, dead_engine: str, stranger: str, employee: str) -> None:
