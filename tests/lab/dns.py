@@ -42,6 +42,7 @@ def settings(place: Place) -> list[str]:
     resolver = next(iter(re.findall(r"^nameserver\s+(\S+)", Path("/etc/resolv.conf").read_text(), re.M)), "127.0.0.53")
     return [
         "no-daemon",
+        "log-queries",
         "user=root",
         f"interface={BRIDGE}",
         "except-interface=lo",
@@ -81,6 +82,12 @@ def publish(place: Place, records: Sequence[str]) -> None:
     (directory(place) / "records.conf").write_text("\n".join(records) + "\n")
     group.end(place, MEMBER)
     start(place)
+
+
+def questions(log: Path, client: str) -> set[str]:
+    """Names that a client asked for, in lower case, from dnsmasq's log."""
+    asked = re.findall(r"query\[\w+\] (\S+) from (\S+)", log.read_text(errors="replace"))
+    return {name.lower() for name, who in asked if who == client}
 
 
 def txt(name: str, value: str) -> str:

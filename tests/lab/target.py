@@ -42,6 +42,7 @@ class Target:
     ssh_key: str
     ssh_config: str
     dns: str
+    dns_log: str
     domain: str
     partner: str
     inside: Neighbour
@@ -74,7 +75,8 @@ def describe(place: Place, name: str, *, booted_image: bool, user: str = "root")
     config.write_text(SSH_CONFIG.format(name=name, address=address, user=user, key=place.key, control=control))
     target = Target(
         lab=place.name, name=name, address=address, ssh_user=user, ssh_key=str(place.key), ssh_config=str(config),
-        dns=place.router, domain=DOMAIN, partner=PARTNER, booted_image=booted_image,
+        dns=place.router,
+        dns_log=str(place.dir / "log" / "dns.log"), domain=DOMAIN, partner=PARTNER, booted_image=booted_image,
         inside=Neighbour(place.inside, place.neighbour("inside"), str(place.dir / "sink" / "inside")),
         outside=Neighbour(OUTSIDE, place.neighbour("outside"), str(place.dir / "sink" / "outside")),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from e2e.mailbox import Mailbox
 from e2e.smtp import last_word
 from e2e.waiting import until
-from lab.dns import txt
+from lab.dns import questions, txt
 from lab.mirror import is_address
 from lab.place import Place
 from lab.target import Neighbour, Target
@@ -45,6 +45,12 @@ def test_long_text_record_is_cut_into_strings() -> None:
     assert [len(part) - 2 for part in record.split(",")[1:]] == [250, 250, 100]
 
 
+def test_questions_are_those_of_the_client(tmp_path: Path) -> None:
+    log = tmp_path / "dns.log"
+    log.write_text("dnsmasq: query[A] Mail.example.test from 192.0.2.1\ndnsmasq: query[A] other from 192.0.2.9\n")
+    assert questions(log, "192.0.2.1") == {"mail.example.test"}
+
+
 @pytest.mark.parametrize(("host", "expected"), [("192.0.2.1", True), ("deb.example.test", False)])
 def test_address_is_told_from_a_name(host: str, expected: bool) -> None:
     assert is_address(host) == expected
@@ -52,7 +58,7 @@ def test_address_is_told_from_a_name(host: str, expected: bool) -> None:
 
 def test_target_survives_its_file(tmp_path: Path) -> None:
     side = Neighbour("192.0.2.1", "netns", "/sink")
-    target = Target("lab", "gw1", "192.0.2.2", "root", "key", "config", "192.0.2.3", "a", "b", side, side, True)
+    target = Target("lab", "gw1", "192.0.2.2", "root", "key", "config", "192.0.2.3", "log", "a", "b", side, side, True)
     target.save(tmp_path / "target.json")
     assert Target.load(tmp_path / "target.json") == target
 
