@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.client
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -19,7 +20,7 @@ from host.expectation import REPOSITORY
 from lab.network import within
 from lab.target import Target
 
-PICTURES = REPOSITORY / "out"
+PICTURES = Path(os.environ.get("KSMG_REPORTS") or REPOSITORY / "out")
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--window-size=1024,640",
