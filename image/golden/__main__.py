@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "out", help="folder for the results (default: out)")
     arguments = parser.parse_args()
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, signal.default_int_handler)
     commands = {"image": pipeline.image, "deb": pipeline.gateway_package, "boot": pipeline.boot}
     try:
         return commands[arguments.command](arguments.site, arguments.out)
