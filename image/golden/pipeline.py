@@ -19,14 +19,15 @@ from golden.stages.gateway_package import GatewayPackage, package
 from golden.stages.initrd import Initrd
 from golden.stages.inspect import Inspect
 from golden.stages.outputs import Qcow2
-from golden.stages.packages import Packages
 from golden.stages.seal import Seal
-from golden.stages.tools import Tools
+from golden.stages.tree import Tree
 from golden.target import REPOSITORY
 
-PACKAGE_CHAIN = (Tools(), GatewayPackage())
+PACKAGES = Tree("packages", lambda target: target.packages, "of the appliance")
+TOOLS = Tree("tools", lambda target: target.tools, "of build tools")
+PACKAGE_CHAIN = (TOOLS, GatewayPackage())
 IMAGE_CHAIN = (
-    ((Packages(), Bake("platform", ["packages"])), (Tools(), GatewayPackage())),
+    ((PACKAGES, Bake("platform", ["packages"])), (TOOLS, GatewayPackage())),
     ((Bake("gateway", ["platform", "packages"]), Seal()), (Initrd(),)),
     Disk(),
     Inspect(),

@@ -85,12 +85,13 @@ def mount_points(root: Path, partitions: Iterable[dict[str, Any]]) -> None:
 
 def fstab(partitions: Iterable[dict[str, Any]]) -> str:
     """The data partitions; /var itself is mounted by the initial RAM disk, which needs it for the overlay on /etc."""
+    known = list(partitions)
     rows = []
-    for row in partitions:
-        options = ",".join([*row["options"], "x-systemd.growfs"])
-        if row["mount"] == "/var":
-            continue
-        rows.append(f"PARTLABEL={row['label']} {row['mount']} ext4 {options} 0 2")
+    for row in known:
+        # only the last partition can take the space of a disk that was enlarged
+        options = [*row["options"], *(["x-systemd.growfs"] if row is known[-1] else [])]
+        if row["mount"] != "/var":
+            rows.append(f"PARTLABEL={row['label']} {row['mount']} ext4 {','.join(options)} 0 2")
     return "\n".join(rows) + "\n"
 
 

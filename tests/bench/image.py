@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from golden import cache, debian_tree, mirror, sandbox, target
+from golden import cache, mirror, sandbox, target
 from golden.machine import Hardware, Machine
 from golden.pipeline import version
+from golden.stages import tree
 from golden.target import REPOSITORY
 
 from bench import plain
@@ -74,7 +75,7 @@ class Workshop:
     def mmdebstrap(self, root: Path) -> float:
         """Seconds of mmdebstrap alone for the appliance's package list, packages cached."""
         sources = self.mirror.sources(self.target.suite)
-        command = debian_tree.command(root, self.target.suite, self.target.packages, sources, self.cache / "packages")
+        command = tree.command(root, self.target.suite, self.target.packages, sources, self.cache / "packages")
         started = time.monotonic()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(sandbox.enter([], command, network=True), check=True, **quiet)  # type: ignore[call-overload]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from golden import debian_tree, sandbox
+from golden import sandbox
 from golden.mirror import Mirror
+from golden.stages import tree
 from golden.target import Target
 
 PACKAGES = (
@@ -28,7 +29,7 @@ BOOT_LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 
 def packages(root: Path, target: Target, mirror: Mirror, debs: Path) -> None:
     """The root file system with its packages."""
-    arguments = debian_tree.command(root, target.suite, PACKAGES, mirror.sources(target.suite), debs)
+    arguments = tree.command(root, target.suite, PACKAGES, mirror.sources(target.suite), debs)
     subprocess.run(
         sandbox.enter([], arguments, network=True), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,13 +1,13 @@
 """The command's entry: finds the verb, runs it, and turns every failure into a sentence, a hint and an exit code."""
 
 import argparse
+import importlib
 import os
 import sqlite3
 import sys
 from collections.abc import Sequence
 
 from ksmg import __version__
-from ksmg.cli import backup, certificates, dkim, events, password_hash, policy, status
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
 from ksmg.settings import SettingsError
@@ -15,12 +15,14 @@ from ksmg.system.account import WrongAccount
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
-VERBS = (status, events, backup, certificates, dkim, policy, password_hash)
+VERBS = ("status", "events", "backup", "certificates", "dkim", "policy", "password-hash")
+"""The verbs; each is a module of this package."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
-    chosen = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    chosen = _parser(given).parse_args(given)
     try:
         code: int = chosen.run(chosen)
         sys.stdout.flush()
@@ -54,10 +56,12 @@ def _explained(error: Exception) -> CommandFailure:
             return CommandFailure(f"It did not work: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The command line; only the verb that is asked for is loaded, because the first boot waits for one."""
     parser = argparse.ArgumentParser(prog="ksmg", description="Watch and work the secure mail gateway.")
     parser.add_argument("--version", action="version", version=f"ksmg {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in VERBS:
-        verb.add_parser(verbs)
+    asked = [verb for verb in VERBS if verb in arguments[:1]]
+    for verb in asked or VERBS:
+        importlib.import_module(f"ksmg.cli.{verb.replace('-', '_')}").add_parser(verbs)
     return parser

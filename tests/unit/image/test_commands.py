@@ -13,11 +13,11 @@ import uuid
 from pathlib import Path
 
 import pytest
-from golden import debian_tree, gpt, partitions, sandbox, seal_root, target
+from golden import gpt, partitions, sandbox, seal_root, target
 from golden.console import Console
 from golden.machine import Hardware, command
 from golden.problem import Problem
-from golden.stages import bake, disk
+from golden.stages import bake, disk, tree
 
 TARGET = target.load()
 
@@ -38,7 +38,7 @@ def test_an_overlay_names_its_topmost_layer_first() -> None:
 
 
 def test_every_source_of_the_suite_is_used() -> None:
-    arguments = debian_tree.command(Path("/r"), "trixie", ["a", "b"], ["deb x trixie main"], Path("/debs"))
+    arguments = tree.command(Path("/r"), "trixie", ["a", "b"], ["deb x trixie main"], Path("/debs"))
     assert "--include=a,b" in arguments
     assert arguments[-3:] == ["trixie", "/r", "deb x trixie main"]
 

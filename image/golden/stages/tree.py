@@ -1,13 +1,17 @@
-"""A Debian root file system from a list of packages, made by mmdebstrap."""
+"""Debian root file systems from lists of packages, made by mmdebstrap: the appliance's own, and the build tools'.
+
+The tools are Debian's, of the image's release, so that the build machine needs none of them.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from golden import content, sandbox
-from golden.stage import Build
+from golden.stage import Build, code
+from golden.target import Target
 
 # Manual pages, translations and documentation stay out; licences stay in.
 DPKG_OPTIONS = (
@@ -36,6 +40,7 @@ def command(root: Path, suite: str, packages: Sequence[str], sources: Sequence[s
     no_kernel_hooks = 'mkdir -p "$1/etc/kernel" && printf "layout=other\\n" > "$1/etc/kernel/install.conf"'
     return [
         "mmdebstrap",
+        "--verbose",
         "--variant=minbase",
         "--format=directory",
         "--mode=root",
@@ -53,23 +58,29 @@ def command(root: Path, suite: str, packages: Sequence[str], sources: Sequence[s
     ]
 
 
-def make(build: Build, root: Path, packages: Sequence[str]) -> int:
-    """Make the tree; returns how many packages are installed in it. Raises Problem."""
-    build.cache.packages.mkdir(parents=True, exist_ok=True)
-    sources = build.mirror.sources(build.target.suite)
-    build.console.run(
-        sandbox.enter([], command(root, build.target.suite, packages, sources, build.cache.packages), network=True),
-        CURE,
-    )
-    return (root / "var/lib/dpkg/status").read_text().count("\nStatus: install ok installed\n")
+class Tree:
+    """A tree as a stage: ``root`` in its folder holds it."""
 
+    def __init__(self, name: str, packages: Callable[[Target], Sequence[str]], purpose: str) -> None:
+        self.name = name
+        self._packages = packages
+        self._purpose = purpose
 
-def inputs(build: Build, packages: Sequence[str]) -> dict[str, str]:
-    """What a tree depends on: packages, mirror, and what Debian has published."""
-    mirror = content.of_value([build.mirror.archive, build.mirror.security])
-    return {
-        "package list": content.of_value(list(packages)),
-        "mirror": mirror,
-        "the builder": content.of_paths([Path(__file__)]),
-        **build.mirror_state,
-    }
+    def inputs(self, build: Build) -> dict[str, str]:
+        """Packages, mirror, and what Debian has published."""
+        return {
+            "package list": content.of_value(list(self._packages(build.target))),
+            "mirror": content.of_value([build.mirror.archive, build.mirror.security]),
+            **build.mirror_state,
+            **code("tree"),
+        }
+
+    def make(self, build: Build, draft: Path) -> str:
+        """Install the packages into ``draft/root``."""
+        root, debs = draft / "root", build.cache.packages
+        debs.mkdir(parents=True, exist_ok=True)
+        sources = build.mirror.sources(build.target.suite)
+        arguments = command(root, build.target.suite, self._packages(build.target), sources, debs)
+        build.console.run(sandbox.enter([], arguments, network=True), CURE)
+        count = (root / "var/lib/dpkg/status").read_text().count("\nStatus: install ok installed\n")
+        return f"{count} packages {self._purpose}"
