@@ -34,6 +34,11 @@ BUILD_TOOLS = (
     "curl",
     "wget",
 )
+ACCOUNTS = {
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list",
+    "irc", "_apt", "nobody", "systemd-network", "systemd-resolve", "messagebus", "sshd", "clamav", "_aide", "_chrony",
+    "Debian-snmp", "opendkim", "valkey", "etcd", "_rspamd", "postfix", "kluser", "nginx",
+}  # fmt: skip
 STARTED_SERVICES = {
     "apparmor",
     "audit-rules",
@@ -112,6 +117,10 @@ def test_there_are_no_build_tools(image: Image, tool: str) -> None:
 
 def test_python_finds_no_modules_outside_debian(image: Image) -> None:
     assert [path.name for path in (image.root / "usr/local/lib").rglob("*.py")] == []
+
+
+def test_there_are_only_known_accounts(image: Image) -> None:
+    assert {line.split(":")[0] for line in image.text("/etc/passwd").splitlines()} == ACCOUNTS
 
 
 @pytest.mark.parametrize("account", ["kluser", "nginx"])
