@@ -35,8 +35,8 @@ BUILD_TOOLS = (
     "wget",
 )
 ACCOUNTS = {
-    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list",
-    "irc", "_apt", "nobody", "systemd-network", "systemd-resolve", "messagebus", "sshd", "clamav", "_aide", "_chrony",
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
+    "list", "irc", "_apt", "nobody", "systemd-network", "systemd-resolve", "messagebus", "sshd", "clamav", "_aide", "_chrony",
     "Debian-snmp", "opendkim", "valkey", "etcd", "_rspamd", "postfix", "kluser", "nginx",
 }  # fmt: skip
 STARTED_SERVICES = {
