@@ -36,8 +36,8 @@ BUILD_TOOLS = (
 )
 ACCOUNTS = {
     "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
-    "list", "irc", "_apt", "nobody", "systemd-network", "systemd-resolve", "messagebus", "sshd", "clamav", "_aide", "_chrony",
-    "Debian-snmp", "opendkim", "valkey", "etcd", "_rspamd", "postfix", "kluser", "nginx",
+    "list", "irc", "_apt", "nobody", "systemd-network", "systemd-resolve", "messagebus", "sshd", "clamav", "_aide",
+    "_chrony", "Debian-snmp", "opendkim", "valkey", "etcd", "_rspamd", "postfix", "kluser", "nginx",
 }  # fmt: skip
 STARTED_SERVICES = {
     "apparmor",
