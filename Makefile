@@ -8,7 +8,7 @@ VENV   = $(CACHE)/venv/$(shell sha256sum requirements.lock | cut -c1-16)
 export PYTHONPATH := $(CURDIR)/image:$(CURDIR)/gateway:$(CURDIR)/playbooks:$(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 PYTHON = $(VENV)/bin/python
-HOST_PACKAGES := mmdebstrap python3-venv
+HOST_PACKAGES := mmdebstrap python3-venv iproute2
 # beside what the lab names itself
 MACHINE_PACKAGES := qemu-system-x86 qemu-utils ovmf
 TEST_PACKAGES := $(MACHINE_PACKAGES) shellcheck $(shell grep -v '^\#' tests/lab/host-packages.txt)
@@ -61,7 +61,7 @@ lint: setup ## style, types, roles, generated documents
 
 bench-image: setup ## the image builder's and the image's bars, as ratios of one run
 	@.ci/host-packages $(TEST_PACKAGES)
-	@$(PYTHON) -m bench.image $(abspath $(OUT))/bench
+	@$(PYTHON) -m bench.image $(abspath $(OUT))/bench $(if $(ONLY),--only $(ONLY))
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock

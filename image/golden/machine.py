@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 FIRMWARE = Path("/usr/share/OVMF")
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 DEAD_END = re.compile(rb"the boot stops here|Kernel panic|emergency mode|Start PXE")
+PROMPT, MONITOR_LIMIT = b"(qemu) ", 10.0
 FORWARDED = {2222: 22, 2525: 25, 8443: 443}
 
 
@@ -151,6 +153,16 @@ class Machine:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def press_power_button(self) -> None:
+        """Ask the system to switch itself off."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(MONITOR_LIMIT)
+            monitor.connect(str(self.folder / "monitor"))
+            monitor.sendall(b"system_powerdown\n")
+            answer = b""
+            while answer.count(PROMPT) < 2:  # the greeting's, and the one after the command
+                answer += monitor.recv(4096)
 
     def wait_for_power_off(self, limit: float) -> None:
         """Wait until the machine has switched itself off. Raises subprocess.TimeoutExpired."""

@@ -47,3 +47,9 @@ def first_boot(target: Target) -> dict[str, str]:
             Type="linux-generic", Label=row.label, Format="ext4", SizeMinBytes=row.min_size, Weight=row.weight
         )
     return definitions
+
+
+def mount_table(target: Target) -> str:
+    """Lines `label mount-point options` for the initial RAM disk, each before what is mounted inside of it."""
+    rows = sorted(target.partitions, key=lambda row: row.mount)
+    return "".join(f"{row.label} {row.mount} {','.join(row.options)}\n" for row in rows)

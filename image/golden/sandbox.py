@@ -63,8 +63,9 @@ def system(root: Path) -> list[Mount]:
 
 
 def enter(mounts: Sequence[Mount], command: Sequence[str], *, network: bool = False) -> list[str]:
-    """Run ``command`` with its own mounts and process ids, and with no network unless asked for."""
-    lines = ["mount -t proc proc /proc"]
+    """Run ``command`` with its own mounts and process ids, and with no network but loopback unless asked for."""
+    # programs that ask which interfaces there are have to find one
+    lines = ["mount -t proc proc /proc", *([] if network else ["ip link set lo up"])]
     for mount in mounts:
         place = shlex.quote(str(mount.place))
         lines.append(f"touch {place}" if mount.file else f"[ -d {place} ] || mkdir -p {place}")

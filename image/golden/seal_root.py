@@ -54,6 +54,7 @@ LEFTOVERS = (
     "etc/resolv.conf",
     "boot/initrd.img*",
 )
+FSTAB = "# The data partitions are checked and mounted by the initial RAM disk, before any daemon can miss them.\n"
 FACTORY = Path("usr/share/factory/var")
 
 
@@ -61,7 +62,7 @@ def seal(root: Path, spec: dict[str, Any]) -> None:
     """All of it, in order; identity goes last so that nothing before can bring it back."""
     name_image(root, spec["id"], spec["version"])
     mount_points(root, spec["partitions"])
-    (root / "etc/fstab").write_text(fstab(spec["partitions"]))
+    (root / "etc/fstab").write_text(FSTAB)
     remove(root, LEFTOVERS)
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     remove(root, IDENTITY)
@@ -81,18 +82,6 @@ def mount_points(root: Path, partitions: Iterable[dict[str, Any]]) -> None:
     """Empty directories that file systems are mounted on."""
     for place in ("/efi", *(row["mount"] for row in partitions)):
         (root / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
-
-
-def fstab(partitions: Iterable[dict[str, Any]]) -> str:
-    """The data partitions; /var itself is mounted by the initial RAM disk, which needs it for the overlay on /etc."""
-    known = list(partitions)
-    rows = []
-    for row in known:
-        # only the last partition can take the space of a disk that was enlarged
-        options = [*row["options"], *(["x-systemd.growfs"] if row is known[-1] else [])]
-        if row["mount"] != "/var":
-            rows.append(f"PARTLABEL={row['label']} {row['mount']} ext4 {','.join(options)} 0 2")
-    return "\n".join(rows) + "\n"
 
 
 def remove(root: Path, patterns: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from golden import gpt, target
+from golden import gpt
 from golden.sandbox import bind, in_tree
 
 from image.conftest import Image
@@ -57,12 +57,6 @@ def test_the_kernel_is_signed(image: Image) -> None:
         in_tree(image.tools, mounts, ["sh", "-euc", script]), check=True, capture_output=True, text=True
     )
     assert "Signature verification OK" in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("partition", target.load().partitions, ids=lambda partition: partition.label)
-def test_data_partition_has_its_mount_options(image: Image, partition: target.Partition) -> None:
-    rows = {line.split()[1]: line.split()[3].split(",") for line in image.text("/etc/fstab").splitlines()}
-    assert partition.mount == "/var" or set(partition.options) <= set(rows[partition.mount])
 
 
 def boot_files(image: Image) -> list[str]:

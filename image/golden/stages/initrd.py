@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from golden import content
-from golden.partitions import first_boot
+from golden.partitions import first_boot, mount_table
 from golden.sandbox import bind, in_tree
 from golden.stage import Build, code
 from golden.target import REPOSITORY
@@ -25,7 +25,9 @@ class Initrd:
             "tools": build.results["tools"].key,
             "packages": build.results["packages"].key,
             "scripts": content.of_paths([SOURCE]),
-            "target": content.of_value([build.target.initrd_modules, first_boot(build.target), build.target.epoch]),
+            "target": content.of_value(
+                [build.target.initrd_modules, first_boot(build.target), mount_table(build.target), build.target.epoch]
+            ),
             **code("initrd"),
         }
 
@@ -35,6 +37,7 @@ class Initrd:
         definitions.mkdir()
         for name, text in first_boot(build.target).items():
             (definitions / name).write_text(text)
+        (draft / "partitions").write_text(mount_table(build.target))
         tree = build.tools
         (root,) = build.layers("packages")
         mounts = [bind(root, tree / "srv/root"), bind(SOURCE, tree / "srv/source"), bind(draft, tree / "srv/out")]

@@ -55,9 +55,9 @@ def test_the_last_partition_takes_a_larger_disk() -> None:
     assert max(partitions.first_boot(TARGET)).endswith("var-log.conf")
 
 
-def test_fstab_leaves_var_to_the_initial_ram_disk() -> None:
-    rows = [{"label": "var", "mount": "/var", "options": []}, {"label": "home", "mount": "/home", "options": ["nodev"]}]
-    assert seal_root.fstab(rows) == "PARTLABEL=home /home ext4 nodev,x-systemd.growfs 0 2\n"
+def test_a_mount_point_is_mounted_before_what_is_inside_of_it() -> None:
+    places = [line.split()[1] for line in partitions.mount_table(TARGET).splitlines()]
+    assert places.index("/var") < places.index("/var/log") < places.index("/var/log/audit")
 
 
 def test_sealing_removes_identity_and_keeps_the_rest(tmp_path: Path) -> None:
