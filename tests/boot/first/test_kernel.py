@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ksmg.policy import DataPolicy
 from testinfra.host import Host
 
 
@@ -11,10 +12,10 @@ def test_service_is_active(host: Host, unit: str) -> None:
     assert host.service(unit).is_running
 
 
-def test_audit_rules_watch_the_places_of_the_policy(host: Host) -> None:
+def test_audit_rules_watch_the_places_of_the_policy(host: Host, policy: DataPolicy) -> None:
+    watched = [str(policy.row(row).locations[0].path) for row in ("backup", "mta_settings")]
     rules = host.check_output("auditctl -l")
-    assert "/var/opt/kaspersky" in rules
-    assert "/etc/postfix" in rules
+    assert [path for path in watched if path not in rules] == []
 
 
 def test_apparmor_confines_the_virus_updater(host: Host) -> None:

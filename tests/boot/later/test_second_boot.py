@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ksmg.policy import DataPolicy
 from testinfra.host import Host
 
 GROWN = 15_000_000_000  # bytes that /var/log has gained at least of the 20 GiB
@@ -33,9 +34,10 @@ def test_the_new_space_is_in_use(host: Host, before: list[str]) -> None:
     assert size - int(before[-1]) > GROWN
 
 
-def test_the_mail_of_before_is_still_in_the_log(host: Host) -> None:
-    assert "status=sent" in host.file("/var/log/maillog").content_string
+def test_the_mail_of_before_is_still_in_the_log(host: Host, policy: DataPolicy) -> None:
+    assert "status=sent" in host.file(str(policy.row("mta_log").locations[0].place)).content_string
 
 
-def test_temporary_messages_are_gone(host: Host) -> None:
-    assert host.check_output("find /tmp/klms_filter /tmp/ksmgtmp -type f") == ""
+def test_temporary_messages_are_gone(host: Host, policy: DataPolicy) -> None:
+    places = " ".join(str(location.place) for location in policy.row("temporary").locations)
+    assert host.check_output(f"find {places} -type f") == ""
