@@ -12,6 +12,7 @@ from golden.problem import Problem
 from golden.target import REPOSITORY
 
 INTERRUPTED = 130
+DISK_CURE = "Free space, or correct the permissions there, and run it again: finished stages are kept."
 
 
 def main() -> int:
@@ -32,6 +33,9 @@ def main() -> int:
     commands = {"image": pipeline.image, "deb": pipeline.gateway_package, "boot": pipeline.boot}
     try:
         return commands[arguments.command](arguments.site, arguments.out)
+    except OSError as error:
+        print(f"Error: {error.filename or 'A file'}: {error.strerror or error}.", DISK_CURE, sep="\n", file=sys.stderr)
+        return 1
     except Problem as problem:
         print(
             "\n".join(part for part in (problem.output, f"Error: {problem.sentence}", problem.cure) if part),

@@ -8,6 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from golden.problem import Problem
 from golden.stage import Build
 
 BLOCK = 1 << 22
@@ -28,7 +29,7 @@ def deliver(build: Build, out: Path) -> list[Path]:
     if before.get("from") != wanted or before.get("files") != _states(files.values()):
         stamp.unlink(missing_ok=True)
         for suffix, path in sources.items():
-            _copy(path, files[suffix])
+            copy(path, files[suffix])
         _write(out / f"{build.stem}.packages", _manifest(build))
         _write(out / f"{build.stem}.sha256", _checksums([*files.values(), out / f"{build.stem}.packages"]))
         stamp.write_text(json.dumps({"from": wanted, "files": _states(files.values())}))
@@ -44,9 +45,14 @@ def _states(files: object) -> list[list[object]]:
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.exists()]
 
 
-def _copy(source: Path, final: Path) -> None:
+def copy(source: Path, final: Path) -> None:
+    """Copy a sparse file; it appears under its final name when it is complete. Raises Problem."""
     part = final.with_name(f".{final.name}.part")
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(source), str(part)], check=True)
+    copy = ["cp", "--sparse=always", "--reflink=auto", str(source), str(part)]
+    done = subprocess.run(copy, check=False, capture_output=True, text=True)
+    if done.returncode:
+        part.unlink(missing_ok=True)
+        raise Problem(f"{final} can't be written: {done.stderr.strip()}", "Free space there and run it again.")
     part.rename(final)
 
 

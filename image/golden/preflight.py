@@ -19,7 +19,12 @@ NEEDED_PROGRAMS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "apt-get
 
 def check(site: Path, cache: Path, output: Path) -> dict[str, Any]:
     """Stop with every problem of this machine and this site, or return the variables of the site's one node."""
-    problems = [*privilege(), *programs(), *space(cache, NEEDED_SPACE), *space(output, NEEDED_OUTPUT)]
+    problems = [
+        *privilege(),
+        *programs(),
+        *space(cache, NEEDED_SPACE, "KSMG_CACHE"),
+        *space(output, NEEDED_OUTPUT, "OUT"),
+    ]
     if not problems:
         problems += site_problems(site)
     if problems:
@@ -53,8 +58,8 @@ def programs() -> list[tuple[str, str]]:
     ]
 
 
-def space(folder: Path, needed: int) -> list[tuple[str, str]]:
-    """Room for the build at the nearest folder that exists."""
+def space(folder: Path, needed: int, variable: str) -> list[tuple[str, str]]:
+    """Room for the build at the nearest folder that exists; ``variable`` is what names the folder."""
     place = next(parent for parent in [folder, *folder.resolve().parents] if parent.exists())
     free = shutil.disk_usage(place).free
     known = sum(1 for _ in (folder / "stages").glob("*/*/record.json")) if (folder / "stages").exists() else 0
@@ -65,7 +70,7 @@ def space(folder: Path, needed: int) -> list[tuple[str, str]]:
     return [
         (
             f"{folder} has {free / 1e9:.1f} GB free; a build needs {needed / 1e9:.0f} GB.",
-            f"Free space there, or set KSMG_CACHE to a folder on a larger file system (now {folder}).",
+            f"Free space there, or set {variable} to a folder on a larger file system.",
         )
     ]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from golden import mirror, preflight, target
+from golden import delivery, mirror, preflight, target
 from golden.mirror import Mirror
 from golden.problem import Problem
 from golden.target import REPOSITORY
@@ -28,7 +28,7 @@ def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_little_space_says_where_and_how_much(tmp_path: Path) -> None:
-    ((sentence, cure),) = preflight.space(tmp_path / "not" / "yet", 10**18)
+    ((sentence, cure),) = preflight.space(tmp_path / "not" / "yet", 10**18, "KSMG_CACHE")
     assert "1000000000 GB" in sentence
     assert "KSMG_CACHE" in cure
 
@@ -88,3 +88,9 @@ def test_the_command_ends_with_sentences_and_no_traceback(tmp_path: Path) -> Non
     assert done.stderr.startswith("Error: There is no inventory")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=r"disk\.raw can't be written"):
+        delivery.copy(tmp_path / "missing.raw", tmp_path / "disk.raw")
+    assert list(tmp_path.iterdir()) == []
