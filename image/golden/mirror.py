@@ -6,8 +6,10 @@ No address is written here: the default is what the build machine's own apt uses
 from __future__ import annotations
 
 import concurrent.futures
+import email.utils
 import hashlib
 import os
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -62,19 +64,43 @@ def _of_apt() -> dict[str, str]:
     return {row[1]: row[3] for row in rows if len(row) == 4 and row[0] == "Debian"}
 
 
-def state(mirror: Mirror, suite: str) -> dict[str, str]:
-    """Digest of each suite's InRelease file: changes exactly when Debian publishes something. Raises Problem."""
+@dataclass(frozen=True)
+class Published:
+    """What Debian has published: a digest for each suite's InRelease file, and when the latest was written.
+
+    ``time`` (seconds since 1970) is the time stamp of everything that a build makes: no package is younger, so no file
+    of a package has to be dated back, and compiled Python modules stay valid.
+    """
+
+    digests: dict[str, str]
+    time: int
+
+
+def state(mirror: Mirror, suite: str) -> Published:
+    """The state of the archive: changes exactly when Debian publishes something. Raises Problem."""
+    suites = mirror.suites(suite)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        suites = mirror.suites(suite)
-        digests = pool.map(lambda pair: _in_release(*pair), suites)
-        return {f"Debian suite {name}": digest for (_, name), digest in zip(suites, digests, strict=True)}
+        files = list(pool.map(lambda pair: _in_release(*pair), suites))
+    named = zip(suites, files, strict=True)
+    digests = {f"Debian suite {name}": hashlib.sha256(file).hexdigest() for (_, name), file in named}
+    return Published(digests, max(written(file) for file in files))
 
 
-def _in_release(address: str, suite: str) -> str:
+def written(in_release: bytes) -> int:
+    """When an InRelease file was written, from its Date field; seconds since 1970. Raises Problem."""
+    match = re.search(rb"^Date: (.+)$", in_release, re.MULTILINE)
+    if not match:
+        raise Problem(
+            "The Debian mirror answers with something that is no InRelease file.", "Check the mirror's address."
+        )
+    return int(email.utils.parsedate_to_datetime(match.group(1).decode()).timestamp())
+
+
+def _in_release(address: str, suite: str) -> bytes:
     url = f"{address}/dists/{suite}/InRelease"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-            return hashlib.sha256(answer.read()).hexdigest()
+            return bytes(answer.read())
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise Problem(

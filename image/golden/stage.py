@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from golden import cache, content
 from golden.cache import Cache, Entry
 from golden.console import Console
-from golden.mirror import Mirror
+from golden.mirror import Mirror, Published
 from golden.target import REPOSITORY, Target
 
 SITES = REPOSITORY / "inventory"
@@ -26,12 +26,17 @@ class Build:
     site: Path
     site_variables: dict[str, Any]
     mirror: Mirror
-    mirror_state: dict[str, str]
+    published: Published
     cache: Cache
     console: Console
     version: str
     results: dict[str, Entry] = field(default_factory=dict)
     timings: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Time stamp of everything that the build makes; seconds since 1970."""
+        return self.published.time
 
     @property
     def stem(self) -> str:

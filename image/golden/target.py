@@ -30,12 +30,11 @@ class Partition:
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of image. Every id and time stamp of it comes from ``seed`` and ``epoch`` (seconds since 1970)."""
+    """One kind of image. Every id on its disk comes from ``seed``."""
 
     id: str
     suite: str
     kernel_command_line: str
-    epoch: int
     seed: str
     virtual_size: int
     esp_size: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,14 @@ def test_the_ssh_keys_are_the_sites_and_nobody_elses(image: Image, policy: DataP
     lines = file.read_text().splitlines() if file.exists() else []
     keys = [line for line in lines if line and not line.startswith("#")]
     assert len(keys) == int(os.environ["KSMG_SITE_KEYS"])
+
+
+def test_python_modules_are_compiled_for_the_image(image: Image) -> None:
+    """A module whose time stamp differs from the one in its compiled file is compiled anew at every start."""
+    stale = []
+    for compiled in (image.root / "usr/lib").glob("python3*/**/__pycache__/*.cpython-*.pyc"):
+        flags, stamp = struct.unpack_from("<II", compiled.read_bytes(), 4)
+        source = compiled.parents[1] / f"{compiled.name.split('.')[0]}.py"
+        if flags == 0 and source.exists() and int(source.stat().st_mtime) != stamp:
+            stale.append(compiled.name)
+    assert stale == []

@@ -32,7 +32,12 @@ class Disk:
         return {
             **{stage: build.results[stage].key for stage in (*LAYERS, "initrd", "tools")},
             "target": content.of_value(
-                [partitions.build(build.target, build.version), build.target.kernel_command_line, build.target.seed]
+                [
+                    partitions.build(build.target, build.version),
+                    build.target.kernel_command_line,
+                    build.target.seed,
+                    build.epoch,
+                ]
             ),
             "signing key": content.of_paths([signing.keys(build.cache.root, build.tools, build.console)[1]]),
             **code("disk"),
@@ -47,7 +52,7 @@ class Disk:
         for name, text in partitions.build(build.target, build.version).items():
             (draft / "repart.d" / name).write_text(text)
         work = _Workshop(build, draft, key, certificate)
-        work.run(make_erofs(build.target.seed, build.target.epoch))
+        work.run(make_erofs(build.target.seed))
         self._check_size(build, draft)
         root_hash = root_hash_of(work.run(repart(build.target.seed, first=True)))
         (draft / "root.json").write_text(json.dumps({"root_hash": root_hash}))
@@ -71,13 +76,13 @@ class Disk:
         kernel = kernel_of(build.layers("packages")[0])
         command_line = f"roothash={root_hash} {build.target.kernel_command_line}"
         image = f"/srv/esp/EFI/Linux/{build.target.id}_{build.version}+{TRIES}-0.efi"
-        work.run(frozen(build.target.epoch, ukify(kernel, command_line, image)))
-        work.run(frozen(build.target.epoch, sign(BOOT_LOADER, "/srv/esp/EFI/BOOT/BOOTX64.EFI")))
+        work.run(frozen(build.epoch, ukify(kernel, command_line, image)))
+        work.run(frozen(build.epoch, sign(BOOT_LOADER, "/srv/esp/EFI/BOOT/BOOTX64.EFI")))
         (esp / "EFI/systemd/systemd-bootx64.efi").write_bytes((esp / "EFI/BOOT/BOOTX64.EFI").read_bytes())
         (esp / "loader/loader.conf").write_text(LOADER_CONFIGURATION)
         for name in ("PK", "KEK", "db"):
-            work.run(enrolment(build.target.seed, build.target.epoch, name))
-        work.run(["find", "/srv/esp", "-exec", "touch", "-h", "-d", f"@{build.target.epoch}", "{}", "+"])
+            work.run(enrolment(build.target.seed, build.epoch, name))
+        work.run(["find", "/srv/esp", "-exec", "touch", "-h", "-d", f"@{build.epoch}", "{}", "+"])
 
 
 class _Workshop:
@@ -85,7 +90,7 @@ class _Workshop:
 
     def __init__(self, build: Build, draft: Path, key: Path, certificate: Path) -> None:
         tree = build.tools
-        self._console, self._tree, self._epoch = build.console, tree, str(build.target.epoch)
+        self._console, self._tree, self._epoch = build.console, tree, str(build.epoch)
         self._mounts: list[Mount] = [
             merged(build.layers(*LAYERS), tree / "srv/root"),
             bind(draft, tree / "srv/out"),
@@ -103,9 +108,10 @@ class _Workshop:
         return self._console.run(in_tree(self._tree, mounts, command, SOURCE_DATE_EPOCH=self._epoch), CURE)
 
 
-def make_erofs(seed: str, epoch: int) -> list[str]:
+def make_erofs(seed: str) -> list[str]:
     """mkfs.erofs of the merged root, without what lies in the kernel image.
 
+    Files that are younger than SOURCE_DATE_EPOCH get its time; the others keep theirs.
     Not compressed: the qcow2 is, and reading stays cheap where dm-verity hashes every block anyway.
     """
     return [
@@ -113,9 +119,6 @@ def make_erofs(seed: str, epoch: int) -> list[str]:
         "--quiet",
         "-U",
         seed,
-        "-T",
-        str(epoch),
-        "--mkfs-time",
         "--exclude-regex=^boot/",
         f"{OUT}/root.erofs",
         str(ROOT),

@@ -33,7 +33,7 @@ class GatewayPackage:
         tree, inside = build.tools, Path("/srv")
         mounts = [bind(REPOSITORY, tree / "srv/source"), bind(draft, tree / "srv/out")]
         command = [str(inside / "source/gateway/build-deb"), str(inside / "out")]
-        build.console.run(in_tree(tree, mounts, command, SOURCE_DATE_EPOCH=str(build.target.epoch)), CURE)
+        build.console.run(in_tree(tree, mounts, command, SOURCE_DATE_EPOCH=str(build.epoch)), CURE)
         return package(draft).name
 
 

@@ -26,7 +26,7 @@ class Initrd:
             "packages": build.results["packages"].key,
             "scripts": content.of_paths([SOURCE]),
             "target": content.of_value(
-                [build.target.initrd_modules, first_boot(build.target), mount_table(build.target), build.target.epoch]
+                [build.target.initrd_modules, first_boot(build.target), mount_table(build.target), build.epoch]
             ),
             **code("initrd"),
         }
@@ -41,6 +41,6 @@ class Initrd:
         tree = build.tools
         (root,) = build.layers("packages")
         mounts = [bind(root, tree / "srv/root"), bind(SOURCE, tree / "srv/source"), bind(draft, tree / "srv/out")]
-        environment = {"SOURCE_DATE_EPOCH": str(build.target.epoch), "MODULES": " ".join(build.target.initrd_modules)}
+        environment = {"SOURCE_DATE_EPOCH": str(build.epoch), "MODULES": " ".join(build.target.initrd_modules)}
         build.console.run(in_tree(tree, mounts, ["/srv/source/build", "/srv/root", "/srv/out"], **environment), CURE)
         return f"{(draft / 'initrd.zst').stat().st_size / 1e6:.1f} MB initial RAM disk"

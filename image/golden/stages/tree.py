@@ -71,7 +71,7 @@ class Tree:
         return {
             "package list": content.of_value(list(self._packages(build.target))),
             "mirror": content.of_value([build.mirror.archive, build.mirror.security]),
-            **build.mirror_state,
+            **build.published.digests,
             **code("tree"),
         }
 
