@@ -16,7 +16,7 @@ PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image boot deb test lint bench-image setup lock root clean
+.PHONY: help image boot deb deploy test lint bench-image setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,9 @@ deb: setup ## the gateway's Debian package alone
 boot: setup ## start the built image in QEMU, its console on this terminal
 	@.ci/host-packages $(MACHINE_PACKAGES)
 	@$(PYTHON) -m golden boot --site $(SITE) --out $(abspath $(OUT))
+
+deploy: deb ## set up the running hosts of SITE with playbooks/site.yml
+	@$(VENV)/bin/ansible-playbook -i inventory/product.yml -i inventory/$(SITE) playbooks/site.yml
 
 setup: root $(VENV)/ready
 	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | grep -v '^ii ' || true); [ -z "$$missing" ] || .ci/host-packages $(HOST_PACKAGES)
@@ -66,5 +69,5 @@ bench-image: setup ## the image builder's and the image's bars, as ratios of one
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock
 
-clean: ## remove out/; the cache stays in $(CACHE)
+clean: ## remove out/; the cache stays
 	rm -rf out
