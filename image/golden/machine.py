@@ -175,6 +175,7 @@ class Machine:
         assert process
         assert process.stdout
         with self.log.open("wb") as log:
+            # a pipe is a BufferedReader, which typeshed calls IO[bytes]
             while chunk := process.stdout.read1(65536):  # type: ignore[attr-defined]
                 at = time.monotonic() - self.started
                 clean = ESCAPES.sub(b"", chunk)
