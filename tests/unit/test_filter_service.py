@@ -12,7 +12,6 @@ import yaml
 from ksmg.checks.catalogue import make_checks
 from ksmg.filter.server import Server
 from ksmg.filter.service import FilterService
-from ksmg.mail.envelope import Message
 from ksmg.mail.spool import Spool
 from ksmg.milter.packets import Packet, PacketParser
 from ksmg.milter.replies import ACCEPT
@@ -92,7 +91,7 @@ async def test_the_end_waits_for_the_message_under_way_and_not_for_idle_connecti
 ) -> None:
     judging, go_on = asyncio.Event(), asyncio.Event()
 
-    async def process(_: Message) -> list[Packet]:
+    async def process(*_: object) -> list[Packet]:
         judging.set()
         await go_on.wait()
         return [ACCEPT]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ksmg.mail.envelope import Message
-from ksmg.mail.spool import Spool
+from ksmg.mail.envelope import Envelope
+from ksmg.mail.spool import Spool, SpooledMessage
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 from ksmg.milter.replies import ACCEPT, refusal
 from ksmg.milter.session import Session
@@ -39,7 +39,7 @@ class FakeServer:
     """The mail server's end of a connection, and what the filter saw."""
 
     def __init__(self, spool: Spool) -> None:
-        self.seen: list[tuple[Message, bytes]] = []
+        self.seen: list[tuple[Envelope, bytes]] = []
         self.reply = ACCEPT
         self.busy_while_judging = False
         self._spool = spool
@@ -58,9 +58,9 @@ class FakeServer:
         for writer in (self._writer, self._far_writer):
             writer.close()
 
-    async def _process(self, message: Message) -> Iterable[Packet]:
+    async def _process(self, envelope: Envelope, spooled: SpooledMessage) -> Iterable[Packet]:
         self.busy_while_judging = not self.session.idle
-        self.seen.append((message, message.spooled.path.read_bytes()))
+        self.seen.append((envelope, spooled.path.read_bytes()))
         return [self.reply]
 
     def send(self, *packets: Packet) -> None:
@@ -106,7 +106,7 @@ async def test_a_message_is_spooled_exactly_as_received(server: FakeServer) -> N
 async def test_the_envelope_is_complete(server: FakeServer) -> None:
     (await negotiated(server)).send(*MESSAGE)
     await server.receive()
-    envelope = server.seen[0][0].envelope
+    envelope = server.seen[0][0]
     assert (envelope.sender, envelope.recipients) == (b"a@example.com", [b"b@example.org", "ü@example.org".encode()])
     assert (envelope.client.address, envelope.client.helo, envelope.queue_id) == ("192.0.2.1", b"helo.example", "4XYZ")
 
@@ -116,8 +116,8 @@ async def test_several_messages_keep_their_own_envelopes(server: FakeServer) -> 
     for sender in (b"one", b"two"):
         server.send(*MESSAGE[:3], Packet(b"M", b"<" + sender + b">\0"), *MESSAGE[4:])
         await server.receive()
-    assert [message.envelope.sender for message, _ in server.seen] == [b"one", b"two"]
-    assert [len(message.envelope.recipients) for message, _ in server.seen] == [2, 2]
+    assert [envelope.sender for envelope, _ in server.seen] == [b"one", b"two"]
+    assert [len(envelope.recipients) for envelope, _ in server.seen] == [2, 2]
 
 
 async def test_an_aborted_message_is_forgotten(server: FakeServer, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_new_client_on_the_same_connection_starts_anew(server: FakeServe
     await server.receive()
     server.send(Packet(b"K", b""), Packet(b"M", b"<>\0"), Packet(b"E", b""))
     await server.receive()
-    envelope = server.seen[1][0].envelope
+    envelope = server.seen[1][0]
     assert (envelope.client.address, envelope.queue_id) == (None, "")
 
 
@@ -141,7 +141,7 @@ async def test_macros_of_a_message_end_with_it(server: FakeServer) -> None:
     await server.receive()
     server.send(Packet(b"M", b"<>\0"), Packet(b"E", b""))
     await server.receive()
-    assert [message.envelope.queue_id for message, _ in server.seen] == ["4XYZ", ""]
+    assert [envelope.queue_id for envelope, _ in server.seen] == ["4XYZ", ""]
 
 
 async def test_a_refusal_reaches_the_server(server: FakeServer) -> None:

@@ -6,12 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ksmg.checks.verdict import Check, Status, Verdict
+from ksmg.checks.verdict import Check, Status, Verdict, found
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.filter.engine_watch import EngineWatch
 from ksmg.filter.pipeline import Pipeline
-from ksmg.mail.envelope import Client, Envelope, Message
-from ksmg.mail.spool import Spool
+from ksmg.mail.envelope import Client, Envelope
+from ksmg.mail.facts import Neighbourhood
+from ksmg.mail.message import Message
+from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.mail.structure import Structure
 from ksmg.rules.action import Action
 from ksmg.rules.default import DefaultRule
 from ksmg.stores.backup import Backup
@@ -24,15 +27,16 @@ class Says(Check):
 
     name = "antivirus"
     description = "a fake"
+    statuses = (Status.INFECTED,)
 
     def __init__(self, answer: Status | Exception) -> None:
         self.answer = answer
         self.version = "1"
 
-    async def check(self, _: Message) -> Verdict:
+    async def check(self, message: Message, options: object) -> Verdict:
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Verdict(self.name, self.answer, "Eicar" if self.answer is Status.INFECTED else "")
+        return Verdict(self.name) if self.answer is Status.CLEAN else found(self.name, self.answer, "Eicar")
 
     async def probe(self) -> str:
         if isinstance(self.answer, EngineFailure):
@@ -41,6 +45,10 @@ class Says(Check):
 
 
 DOWN = EngineFailure(Reason.UNREACHABLE, "no clamd")
+
+
+async def nothing_inside(_: SpooledMessage) -> Structure:
+    return Structure(())
 
 
 class Bench:
@@ -58,12 +66,22 @@ class Bench:
         check = Says(answer)
         rule = DefaultRule(Action.REJECT, Action.TAG, {})
         watch = EngineWatch([check], self.events.append)
-        pipeline = Pipeline("node", [check], rule, self.backup, self.thread, watch, self.events.append)
+        pipeline = Pipeline(
+            "node",
+            Neighbourhood([], []),
+            nothing_inside,
+            [check],
+            rule,
+            self.backup,
+            self.thread,
+            watch,
+            self.events.append,
+        )
         envelope = Envelope(Client("192.0.2.1", b"h", b"helo"), b"a@example.com", (), [b"b@example.org"], "4X")
         with self.spool.new_message() as spooled:
             spooled.add_header(b"Subject", b" hello")
             spooled.finish(body)
-            return (await pipeline.process(Message(envelope, spooled)))[-1].data
+            return (await pipeline.process(envelope, spooled))[-1].data
 
     @property
     def message_event(self) -> MessageEvent:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ksmg.checks.verdict import Status, Verdict
+from ksmg.checks.verdict import Status, Verdict, found, unscanned
 from ksmg.engines.failure import Reason
 from ksmg.filter import answers
 from ksmg.mail.spool import Spool, SpooledMessage
@@ -12,10 +12,10 @@ from ksmg.milter.replies import ACCEPT, add_header, change_header
 from ksmg.rules.action import Action, OnFailure
 from ksmg.rules.default import DefaultRule
 
-CLEAN = Verdict("antivirus", Status.CLEAN)
-INFECTED = Verdict("antivirus", Status.INFECTED, "Eicar")
-SPAM = Verdict("antispam", Status.SPAM, "20.0/15.0", ("GTUBE",))
-UNSCANNED = Verdict("antivirus", Status.UNSCANNED, "no clamd", reason=Reason.UNREACHABLE)
+CLEAN = Verdict("antivirus")
+INFECTED = found("antivirus", Status.INFECTED, "Eicar")
+SPAM = found("antispam", Status.SPAM, "20.0/15.0", evidence=("GTUBE",))
+UNSCANNED = unscanned("antivirus", Reason.UNREACHABLE, "no clamd")
 RULE = DefaultRule(Action.REJECT, Action.TAG, {})
 MARKING = DefaultRule(Action.REJECT, Action.TAG, {"antivirus": OnFailure.DELIVER_MARKED})
 
@@ -36,7 +36,7 @@ def spooled(tmp_path: Path) -> Iterator[SpooledMessage]:
         ([UNSCANNED], Action.TEMPFAIL),
         ([UNSCANNED, SPAM], Action.TEMPFAIL),
         ([INFECTED, SPAM], Action.REJECT),
-        ([INFECTED, Verdict("antispam", Status.UNSCANNED)], Action.REJECT),
+        ([INFECTED, found("antispam", Status.UNSCANNED)], Action.REJECT),
     ],
 )
 def test_the_strictest_action_wins(verdicts: list[Verdict], action: Action) -> None:
@@ -45,7 +45,7 @@ def test_the_strictest_action_wins(verdicts: list[Verdict], action: Action) -> N
 
 def test_an_unscanned_message_is_delivered_only_when_the_setting_says_so() -> None:
     assert MARKING.decide([UNSCANNED]).action is Action.TAG
-    assert MARKING.decide([Verdict("spool", Status.UNSCANNED)]).action is Action.TEMPFAIL
+    assert MARKING.decide([found("spool", Status.UNSCANNED)]).action is Action.TEMPFAIL
 
 
 def test_a_clean_message_is_not_changed_at_all(spooled: SpooledMessage) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from ksmg.checks.verdict import Check, Verdict
 from ksmg.engines.failure import EngineFailure, Reason
-from ksmg.mail.envelope import Message
+from ksmg.mail.message import Message
 from ksmg.web.app import SECURITY_HEADERS, make_app
 from ksmg.web.health import Health, HealthProbe
 
@@ -22,7 +22,7 @@ class Engine(Check):
         self.works = works
         self.probes = 0
 
-    async def check(self, message: Message) -> Verdict:
+    async def check(self, message: Message, options: object) -> Verdict:
         raise NotImplementedError
 
     async def probe(self) -> str:

@@ -1,9 +1,11 @@
 """Anti-spam: is the message unsolicited?"""
 
-from ksmg.checks.verdict import Check, Status, Verdict
+from typing import Any
+
+from ksmg.checks.verdict import Check, Finding, Status, Verdict
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.engines.rspamd import Rspamd
-from ksmg.mail.envelope import Message
+from ksmg.mail.message import Message
 
 _MOST_SYMBOLS = 10
 
@@ -13,20 +15,22 @@ class Antispam(Check):
 
     name = "antispam"
     description = "tells spam from mail with Rspamd"
+    statuses = (Status.SPAM,)
 
     def __init__(self, rspamd: Rspamd, size_limit: int) -> None:
         self._rspamd = rspamd
         self._size_limit = size_limit
 
-    async def check(self, message: Message) -> Verdict:
+    async def check(self, message: Message, options: Any) -> Verdict:
         """Spam or clean, with rspamd's score and the symbols that weigh most."""
         if message.spooled.size > self._size_limit:
             raise EngineFailure(Reason.LIMIT, f"the message is larger than {self._size_limit} bytes")
         assessment = await self._rspamd.check(message.envelope, message.spooled.path, message.spooled.size)
         return Verdict(
             self.name,
-            Status.SPAM if assessment.action.spam else Status.CLEAN,
-            detail=f"{assessment.score:.1f}/{assessment.required_score:.1f}",
+            (Finding(Status.SPAM, f"{assessment.score:.1f}/{assessment.required_score:.1f}"),)
+            if assessment.action.spam
+            else (),
             evidence=assessment.symbols[:_MOST_SYMBOLS],
             score=assessment.score,
         )

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from ksmg.checks.verdict import Check, Status, Verdict
+from ksmg.checks.verdict import Check, Verdict, unscanned
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.filter.answers import answer, reply_text
 from ksmg.filter.engine_watch import EngineWatch
 from ksmg.mail.attachments import attachment_names
-from ksmg.mail.envelope import Message
+from ksmg.mail.envelope import Envelope
+from ksmg.mail.facts import Neighbourhood
+from ksmg.mail.message import Inspect, Message
 from ksmg.mail.readable import readable
+from ksmg.mail.spool import SpooledMessage
 from ksmg.milter.packets import Packet
 from ksmg.rules.action import Action
 from ksmg.rules.default import DefaultRule, Outcome
@@ -29,9 +32,11 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Judges messages. It holds no state of its own, so that any number of messages can be under way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - it is where everything comes together
         self,
         node: str,
+        neighbourhood: Neighbourhood,
+        inspect: Inspect,
         checks: Sequence[Check],
         rule: DefaultRule,
         backup: Backup,
@@ -40,6 +45,8 @@ class Pipeline:
         record: Callable[[MessageEvent | SystemEvent], None],
     ) -> None:
         self._node = node
+        self._neighbourhood = neighbourhood
+        self._inspect = inspect
         self._checks = checks
         self._rule = rule
         self._backup = backup
@@ -47,8 +54,9 @@ class Pipeline:
         self._watch = watch
         self._record = record
 
-    async def process(self, message: Message) -> list[Packet]:
+    async def process(self, envelope: Envelope, spooled: SpooledMessage) -> list[Packet]:
         """The answer to a message. Its event is on its way when this returns, its copy in Backup on disk."""
+        message = Message(envelope, spooled, self._neighbourhood.facts(envelope), self._inspect)
         started, event_id = time.monotonic(), new_id()
         outcome = self._rule.decide(await self._judge(message))
         backup_id = ""
@@ -61,20 +69,20 @@ class Pipeline:
 
     async def _judge(self, message: Message) -> list[Verdict]:
         if failure := message.spooled.failure:
-            return [_unscanned("spool", Reason.ERROR, f"the message could not be spooled: {failure.strerror}")]
+            return [unscanned("spool", Reason.ERROR, f"the message could not be spooled: {failure.strerror}")]
         return list(await asyncio.gather(*(self._check(check, message) for check in self._checks)))
 
     async def _check(self, check: Check, message: Message) -> Verdict:
         started = time.monotonic()
         try:
-            verdict = await check.check(message)
+            verdict = await check.check(message, ())
             self._watch.answered(check.name)
         except EngineFailure as failure:
             self._watch.failed(check.name, failure)
-            verdict = _unscanned(check.name, failure.reason, str(failure))
+            verdict = unscanned(check.name, failure.reason, str(failure))
         except Exception as error:  # a defect in one check must not let a message pass, nor end the filter
             _log.exception("the check %s failed", check.name)
-            verdict = _unscanned(check.name, Reason.ERROR, f"the check failed: {type(error).__name__}")
+            verdict = unscanned(check.name, Reason.ERROR, f"the check failed: {type(error).__name__}")
         return dataclasses.replace(verdict, seconds=time.monotonic() - started)
 
     async def _back_up(self, message: Message, outcome: Outcome, event_id: str) -> tuple[Outcome, str]:
@@ -114,10 +122,6 @@ class Pipeline:
             backup_id=backup_id,
             milliseconds=round(duration * 1000, 3),
         )
-
-
-def _unscanned(check: str, reason: Reason, detail: str) -> Verdict:
-    return Verdict(check, Status.UNSCANNED, detail=detail, reason=reason)
 
 
 def _recorded(verdict: Verdict) -> dict[str, Any]:

@@ -7,11 +7,14 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from ksmg.checks.verdict import Check
+from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.filter.engine_watch import EngineWatch
 from ksmg.filter.pipeline import Pipeline
 from ksmg.filter.recorder import Recorder
 from ksmg.filter.server import Server
-from ksmg.mail.spool import Spool
+from ksmg.mail.facts import Neighbourhood
+from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.mail.structure import Structure
 from ksmg.policy import DataPolicy
 from ksmg.rules.action import Action, OnFailure
 from ksmg.rules.default import DefaultRule
@@ -45,6 +48,10 @@ class FilterService:
         self._backup_thread = ThreadPoolExecutor(1, "backup")
         self._pipeline = Pipeline(
             node=settings.text("hostname"),
+            neighbourhood=Neighbourhood(
+                settings["internal_networks"], (entry["domain"] for entry in settings["relay_domains"])
+            ),
+            inspect=_inspect,
             checks=checks,
             rule=make_rule(settings),
             backup=self._backup,
@@ -81,6 +88,10 @@ class FilterService:
         await server.stop()
         for companion in companions:
             companion.cancel()
+
+
+async def _inspect(_: SpooledMessage) -> Structure:
+    raise EngineFailure(Reason.UNREACHABLE, "there is no inspection")
 
 
 async def _stay_alive() -> None:

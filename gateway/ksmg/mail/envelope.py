@@ -1,10 +1,9 @@
-"""Who sends a message to whom: the SMTP client and the envelope, and the message that the filter judges."""
+"""Who sends a message to whom: the SMTP client and the envelope."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ksmg.mail.readable import readable
-from ksmg.mail.spool import SpooledMessage
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,3 @@ class Envelope:
             queue_id=readable(macros.get("i", b"")),
             account=readable(macros.get("auth_authen", b"")),
         )
-
-
-@dataclass(frozen=True)
-class Message:
-    """A complete message: its envelope and its spooled file."""
-
-    envelope: Envelope
-    spooled: SpooledMessage

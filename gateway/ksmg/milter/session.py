@@ -4,7 +4,7 @@ import asyncio
 from collections import ChainMap, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-from ksmg.mail.envelope import Client, Envelope, Message
+from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
 from ksmg.milter import commands, negotiation
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
@@ -18,7 +18,7 @@ class PeerGone(Exception):
     """The mail server closed the connection."""
 
 
-Process = Callable[[Message], Awaitable[Iterable[Packet]]]
+Process = Callable[[Envelope, SpooledMessage], Awaitable[Iterable[Packet]]]
 """Judges a complete message; the packets are its changes and the reply that ends it."""
 
 
@@ -78,8 +78,8 @@ class Session:
         try:
             with self._spool.new_message() as spooled:
                 if await self._receive(envelope, spooled):
-                    message = Message(envelope.with_macros(ChainMap(*map(dict, self._macros.values()))), spooled)
-                    await self._send(await self._process(message))
+                    complete = envelope.with_macros(ChainMap(*map(dict, self._macros.values())))
+                    await self._send(await self._process(complete, spooled))
         finally:
             self._macros = {stage: values for stage, values in self._macros.items() if stage in _CLIENT_STAGES}
             self.idle = True
