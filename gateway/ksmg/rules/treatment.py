@@ -117,6 +117,12 @@ class Decision:
         return plain and not any(c.treatment.tag or c.treatment.headers or c.treatment.insert for c in self.causes)
 
     @property
+    def removable(self) -> bool:
+        """Whether each finding that asks to delete an attachment says which one."""
+        wanted = [cause for cause in self.causes if cause.treatment.action is Action.DELETE_ATTACHMENT]
+        return bool(wanted) and all(cause.finding.parts for cause in wanted)
+
+    @property
     def removed_parts(self) -> frozenset[int]:
         """Numbers of the parts that are removed."""
         wanted = (cause for cause in self.causes if cause.treatment.action is Action.DELETE_ATTACHMENT)
