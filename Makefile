@@ -16,7 +16,7 @@ PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image boot deb deploy test lint bench-image setup lock root clean
+.PHONY: help image boot deb deploy test lint bench-image bench-mail setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,11 @@ lint: setup ## style, types, roles, generated documents
 bench-image: setup ## the image builder's and the image's bars, as ratios of one run
 	@.ci/host-packages $(TEST_PACKAGES)
 	@$(PYTHON) -m bench.image $(abspath $(OUT))/bench $(if $(ONLY),--only $(ONLY))
+
+# ROUNDS, SECONDS of a run, ONLY (peers), SIZE (4k, 100k) and REVISION of the gateway are python -m bench.mail's options
+bench-mail: setup ## the filter and its peers in one run, with the bars of message processing; ONLY=, SIZE=, ROUNDS=
+	@$(PYTHON) -m bench.mail $(abspath $(OUT))/bench/mail $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(REVISION),--revision $(REVISION))
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock

@@ -1,0 +1,98 @@
+"""The bars: what our filter has to reach, each as one figure with its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.mail.measure import Run, percentile
+from bench.mail.peers import AMAVIS, CHAIN, OURS, OURS_BOTH, OURS_CLAMD, OURS_COPIES, PEERS, PLAIN
+from bench.mail.results import HALF_LOAD, Results
+
+LEAST_OF_PLAIN = {
+    OURS: {"4k": 0.85, "100k": 0.80},
+    OURS_COPIES: {"4k": 0.85, "100k": 0.80},
+    OURS_CLAMD: {"4k": 0.75, "100k": 0.50},
+}
+"""Peer -> size -> messages a second, as a share of Postfix's alone."""
+LEAST_OF_CHAIN, LEAST_OF_AMAVIS, MOST_CPU_OF_AMAVIS = 1.15, 6.0, 0.2
+MOST_MEMORY = 60.0
+"""MB."""
+MOST_ADDED = 5.0
+"""Milliseconds, of 99 % of the messages at half of the highest load."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One promise: a figure and its bound, the least or the most."""
+
+    name: str
+    value: float
+    bound: float
+    unit: str
+    least: bool = True
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is on the right side of its bound."""
+        return self.value >= self.bound if self.least else self.value <= self.bound
+
+    def line(self) -> str:
+        """For people."""
+        side = "at least" if self.least else "at most"
+        bound = f"({side} {self.bound:g} {self.unit})"
+        return f"  {self.name:<66} {self.value:7.2f}  {bound:<18} {'met' if self.met else 'MISSED'}"
+
+
+def bars(results: Results) -> Iterator[Bar]:
+    """Every bar for which there are runs."""
+    for size in results.sizes():
+        yield from _throughput(results, size)
+        yield from _added_time(results, size)
+    ours = tuple(
+        peer.name for peer in PEERS if peer.ours and any(peer.name in results.peers(s) for s in results.sizes())
+    )
+    if ours:
+        yield Bar(
+            "memory of the filter under load (PSS)", results.highest(ours, _megabytes), MOST_MEMORY, "MB", least=False
+        )
+
+
+def _throughput(results: Results, size: str) -> Iterator[Bar]:
+    for peer, bounds in LEAST_OF_PLAIN.items():
+        if results.has(peer, PLAIN, size=size):
+            yield Bar(
+                f"{peer} / {PLAIN}, {size}: messages/s", results.ratio(peer, PLAIN, size, _rate), bounds[size], "x"
+            )
+    if results.has(OURS_BOTH, CHAIN, size=size):
+        ratio = results.ratio(OURS_BOTH, CHAIN, size, _rate)
+        yield Bar(f"{OURS_BOTH} / {CHAIN}, {size}: messages/s", ratio, LEAST_OF_CHAIN, "x")
+    if results.has(OURS_CLAMD, AMAVIS, size=size):
+        ratio = results.ratio(OURS_CLAMD, AMAVIS, size, _rate)
+        yield Bar(f"{OURS_CLAMD} / {AMAVIS}, {size}: messages/s", ratio, LEAST_OF_AMAVIS, "x")
+        cpu = results.ratio(OURS_CLAMD, AMAVIS, size, _cpu)
+        yield Bar(f"{OURS_CLAMD} / {AMAVIS}, {size}: CPU a message", cpu, MOST_CPU_OF_AMAVIS, "x", least=False)
+
+
+def _added_time(results: Results, size: str) -> Iterator[Bar]:
+    """From the end of the data to the reply, compared with Postfix alone at the same share of its load."""
+    for peer in (OURS, OURS_COPIES):
+        if results.has(peer, PLAIN, size=size, kind=HALF_LOAD):
+            added = results.median(peer, size, _p99, HALF_LOAD) - results.median(PLAIN, size, _p99, HALF_LOAD)
+            yield Bar(f"{peer}, {size}: time added at half load, p99", added, MOST_ADDED, "ms", least=False)
+
+
+def _rate(run: Run) -> float:
+    return run.rate
+
+
+def _cpu(run: Run) -> float:
+    return run.cpu_per_message
+
+
+def _megabytes(run: Run) -> float:
+    return run.filter_pss / 1e6
+
+
+def _p99(run: Run) -> float:
+    return percentile(run.answers, 99) * 1000

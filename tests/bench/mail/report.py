@@ -1,0 +1,88 @@
+"""The table for people and the JSON for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench.mail.bars import Bar
+from bench.mail.measure import APART, Run, percentile
+from bench.mail.peers import AMAVIS, CHAIN, PEERS, PLAIN
+from bench.mail.results import FLAT_OUT, HALF_LOAD, Results
+
+COMPARED = (PLAIN, CHAIN, AMAVIS)
+_HEAD = (
+    f"  {'PEER':<22} {'MSG/S':>8} {'CPU ms':>8} {'FILTER':>8} {'PSS MB':>7}"
+    f" {'/PLAIN':>7} {'/CHAIN':>7} {'/AMAVIS':>7} {'p50 ms':>8} {'p99 ms':>8}  OTHERS"
+)
+
+
+def table(results: Results) -> Iterator[str]:
+    """Lines: for every size one row for each peer."""
+    for size in results.sizes():
+        yield f"\nMessages of {size}B; milliseconds of processor time a message; ratios of messages/s"
+        yield _HEAD
+        yield from (_row(results, peer, size) for peer in results.peers(size))
+    yield (
+        "\n  CPU: all processes of the peer, FILTER: those of our filter alone. p50 and p99: from the end of the data"
+        "\n  to the reply, at half of the peer's load. OTHERS: share of the processors that the machine's rest took."
+    )
+
+
+def _row(results: Results, peer: str, size: str) -> str:
+    facts = figures(results, peer, size)
+    ratios = "".join(f" {_number(facts.get(f'rate / {other}'), 7, 2)}" for other in COMPARED)
+    times = "".join(f" {_number(facts.get(f'{name} half-load ms'), 8, 2)}" for name in ("p50", "p99"))
+    return (
+        f"  {peer:<22} {facts['messages/s']:8.1f} {facts['cpu ms']:8.2f} {_number(facts.get('filter cpu ms'), 8, 2)}"
+        f" {_number(facts.get('filter pss MB'), 7, 1)}{ratios}{times}  {facts['others']:6.0%}"
+    )
+
+
+def _number(value: float | None, width: int, places: int) -> str:
+    return f"{'' if value is None else f'{value:.{places}f}':>{width}}"
+
+
+def figures(results: Results, peer: str, size: str) -> dict[str, float]:
+    """Everything about a peer: medians over the rounds."""
+
+    def median(figure: str, kind: str = FLAT_OUT) -> float:
+        return results.median(peer, size, _FIGURES[figure], kind)
+
+    facts = {name: median(name) for name in ("messages/s", "cpu ms", "others", "world cpu ms")}
+    for other in COMPARED:
+        if results.has(other, size=size):
+            facts[f"rate / {other}"] = results.ratio(peer, other, size, _FIGURES["messages/s"])
+            facts[f"cpu / {other}"] = results.ratio(peer, other, size, _FIGURES["cpu ms"])
+    if median("filter pss MB"):
+        facts |= {name: median(name) for name in ("filter cpu ms", "filter pss MB")}
+    if results.has(peer, size=size, kind=HALF_LOAD):
+        facts |= {f"{name} half-load ms": median(name, HALF_LOAD) for name in ("p50", "p99")}
+    return facts
+
+
+_FIGURES: dict[str, Callable[[Run], float]] = {
+    "messages/s": lambda run: run.rate,
+    "cpu ms": lambda run: run.cpu_per_message * 1000,
+    "world cpu ms": lambda run: sum(run.member_per_message(member) for member in APART) * 1000,
+    "filter cpu ms": lambda run: run.member_per_message("filter") * 1000,
+    "filter pss MB": lambda run: run.filter_pss / 1e6,
+    "others": lambda run: run.foreign,
+    "p50": lambda run: percentile(run.answers, 50) * 1000,
+    "p99": lambda run: percentile(run.answers, 99) * 1000,
+}
+
+
+def write(results: Results, checked: Sequence[Bar], file: Path) -> None:
+    """Everything as one JSON document."""
+    titles = {peer.name: peer.title for peer in PEERS}
+    document = {
+        "peers": {
+            size: {peer: {"title": titles[peer], **figures(results, peer, size)} for peer in results.peers(size)}
+            for size in results.sizes()
+        },
+        "bars": [{**dataclasses.asdict(bar), "met": bar.met} for bar in checked],
+    }
+    file.write_text(json.dumps(document, indent=1) + "\n")
