@@ -171,11 +171,16 @@ def _recipient(data: bytes) -> Recipient:
     return Recipient(*_path(data, "a recipient"))
 
 
-def _header(data: bytes) -> Header:
+def header_of(data: bytes) -> tuple[bytes, bytes]:
+    """Name and value out of a header packet's data. Raises ProtocolError."""
     name, end, value = data.partition(b"\0")
     if not end or not value.endswith(b"\0"):
         raise ProtocolError("a header without its end")
-    return Header(name, value[:-1])
+    return name, value[:-1]
+
+
+def _header(data: bytes) -> Header:
+    return Header(*header_of(data))
 
 
 _PARSERS: Mapping[bytes, Callable[[bytes], Command]] = {

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAXIMUM_PACKET = 1_048_576
 """The largest packet that is accepted, in bytes. Postfix's own are at most 64 kB, and a header at most 100 kB."""
@@ -14,9 +14,8 @@ class ProtocolError(Exception):
     """The peer did not speak the protocol. There is no way to go on with this connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """One packet: its command byte and what follows it."""
+class Packet(NamedTuple):
+    """One packet: its command byte and what follows it. A named tuple, because dozens are made for every message."""
 
     command: bytes
     data: bytes
@@ -31,22 +30,27 @@ class PacketParser:
 
     def __init__(self, maximum: int = MAXIMUM_PACKET) -> None:
         self._buffer = bytearray()
+        self._needed = 0
         self._maximum = maximum
 
-    def feed(self, data: bytes) -> Iterator[Packet]:
+    def feed(self, data: bytes) -> list[Packet]:
         """The packets that `data` completes. Raises ProtocolError for an empty or an oversized packet."""
-        self._buffer += data
-        start = 0
-        try:
-            while len(self._buffer) - start >= _LENGTH.size:
-                (length,) = _LENGTH.unpack_from(self._buffer, start)
-                if not 1 <= length <= self._maximum:
-                    raise ProtocolError(f"a packet of {length} bytes")
-                end = start + _LENGTH.size + length
-                if len(self._buffer) < end:
-                    break
-                body = start + _LENGTH.size
-                start = end
-                yield Packet(bytes(self._buffer[body : body + 1]), bytes(self._buffer[body + 1 : end]))
-        finally:
-            del self._buffer[:start]
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._needed:  # looked at again only once it can be complete
+                return []
+            data = bytes(self._buffer)
+        packets, start, end = [], 0, len(data)
+        self._needed = 0
+        while end - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(data, start)
+            if not 1 <= length <= self._maximum:
+                raise ProtocolError(f"a packet of {length} bytes")
+            body = start + _LENGTH.size
+            if end - body < length:
+                self._needed = _LENGTH.size + length
+                break
+            start = body + length
+            packets.append(Packet(data[body : body + 1], data[body + 1 : start]))
+        self._buffer[:] = data[start:]
+        return packets

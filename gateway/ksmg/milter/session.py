@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import ChainMap, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
@@ -46,8 +46,8 @@ class Session:
         try:
             await self._negotiate()
             client = Client()
-            async for command in self._commands():
-                match command:
+            while True:
+                match await self._next():
                     case commands.Connect(hostname, address):
                         client = Client(address=address, hostname=hostname)
                     case commands.Helo(name):
@@ -85,44 +85,55 @@ class Session:
             self.idle = True
 
     async def _receive(self, envelope: Envelope, spooled: SpooledMessage) -> bool:
-        """Takes in recipients, headers and body. False when the server gave the message up."""
-        async for command in self._commands():
-            match command:
-                case commands.Body(data):
-                    spooled.add_body(data)
-                case commands.Header(name, value):
-                    spooled.add_header(name, value)
-                case commands.Recipient(address):
-                    envelope.recipients.append(address)
-                case commands.EndOfMessage(data):
-                    spooled.finish(data)
-                    return True
-                case commands.ABORT:
-                    return False
-                case commands.DATA | commands.END_OF_HEADERS | commands.UNKNOWN:
-                    pass
-                case commands.QUIT | commands.QUIT_NEW_CONNECTION:
-                    raise PeerGone
-                case _:
-                    raise ProtocolError(f"{type(command).__name__} within a message")
-        raise PeerGone
+        """Takes in recipients, headers and body. False when the server gave the message up.
 
-    async def _commands(self) -> AsyncIterator[commands.Command]:
+        Its three frequent commands are taken straight from their packets: a message has dozens of them.
+        """
         while True:
-            yield await self._next()
+            packet = await self._next_packet()
+            match packet.command:
+                case b"B":
+                    spooled.add_body(packet.data)
+                case b"L":
+                    spooled.add_header(*commands.header_of(packet.data))
+                case b"D":
+                    self._remember(packet)
+                case _:
+                    match commands.parse(packet):
+                        case commands.Recipient(address):
+                            envelope.recipients.append(address)
+                        case commands.EndOfMessage(data):
+                            spooled.finish(data)
+                            return True
+                        case commands.ABORT:
+                            return False
+                        case commands.DATA | commands.END_OF_HEADERS | commands.UNKNOWN:
+                            pass
+                        case commands.QUIT | commands.QUIT_NEW_CONNECTION:
+                            raise PeerGone
+                        case command:
+                            raise ProtocolError(f"{type(command).__name__} within a message")
 
     async def _next(self) -> commands.Command:
         """The next command; macros are remembered on the way."""
         while True:
-            while not self._waiting:
-                data = await self._reader.read(_CHUNK)
-                if not data:
-                    raise PeerGone
-                self._waiting.extend(self._parser.feed(data))
-            command = commands.parse(self._waiting.popleft())
-            if not isinstance(command, commands.Macros):
-                return command
-            self._macros[command.stage] = command.values
+            packet = await self._next_packet()
+            if packet.command != b"D":
+                return commands.parse(packet)
+            self._remember(packet)
+
+    def _remember(self, packet: Packet) -> None:
+        macros = commands.parse(packet)
+        if isinstance(macros, commands.Macros):
+            self._macros[macros.stage] = macros.values
+
+    async def _next_packet(self) -> Packet:
+        while not self._waiting:
+            data = await self._reader.read(_CHUNK)
+            if not data:
+                raise PeerGone
+            self._waiting.extend(self._parser.feed(data))
+        return self._waiting.popleft()
 
     async def _send(self, packets: Iterable[Packet]) -> None:
         try:
