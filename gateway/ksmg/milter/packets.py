@@ -1,7 +1,6 @@
 """Packets: a length, a command byte, data. This module cuts a byte stream into them and makes bytes of them."""
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 MAXIMUM_PACKET = 1_048_576
