@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from e2e.weather import REPORT, blowing
 from golden.machine import Hardware, Machine
 from lab import lifecycle
 from lab.place import Place
@@ -29,6 +30,7 @@ SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
 POWER_OFF_LIMIT = 120.0
 ENGINES_LIMIT = 900.0
 LOGIN = "login: "
+STORM_SECONDS, STORM_CONNECTIONS = 60.0, 6
 HEALTH = "ksmg status > /dev/null && echo works"
 
 
@@ -73,6 +75,15 @@ class Appliance:
         self.machine.wait_for_power_off(POWER_OFF_LIMIT)
 
 
+def cut_power(appliance: Appliance, report: Path) -> None:
+    """The power fails in the middle of a storm of mail; boot/later counts what became of each message."""
+    with blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm:
+        time.sleep(STORM_SECONDS / 2)
+        appliance.machine.power_off()
+        storm.wait()
+    print(f"  power cut in a storm of {len(report.read_text().splitlines())} messages", flush=True)
+
+
 def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str], extra: Sequence[str]) -> int:
     """Run test folders against the running appliance; pytest's exit code."""
     environment = {
@@ -96,10 +107,11 @@ def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     result = tests(appliance, reports, "boot-first", ["boot/first", "host"], extra)
     times["engines"] = appliance.wait_for_engines()
     result = tests(appliance, reports, "boot-mail", ["e2e"], extra) or result
-    appliance.shut_down()
+    cut_power(appliance, reports / REPORT)
     print(f"Second boot, the disk {GROWTH}", flush=True)
     subprocess.run(["qemu-img", "resize", "-q", str(appliance.machine.disk), GROWTH], check=True)
     times["later"] = appliance.boot(LATER_BOOT_LIMIT)
+    appliance.wait_for_engines()
     result = tests(appliance, reports, "boot-later", ["boot/later"], extra) or result
     appliance.shut_down()
     (reports / "boot-times.json").write_text(json.dumps(times) + "\n")
