@@ -88,7 +88,7 @@ def test_a_malformed_command_is_refused(letter: bytes, data: bytes) -> None:
 
 def test_negotiation_leaves_out_every_reply_but_the_verdict() -> None:
     version, actions, protocol = struct.unpack("!III", negotiation.answer(OFFER).data)
-    assert (version, actions) == (6, 0x11)
+    assert (version, actions) == (6, 0x1B)
     assert protocol == 0x1FF3C0
 
 
@@ -106,6 +106,11 @@ def test_no_text_adds_a_line_or_an_escape_to_a_reply(text: str) -> None:
     assert b"%" not in data
 
 
+def test_a_long_reply_is_cut_to_one_smtp_line() -> None:
+    data = replies.refusal(550, "5.7.1", "x" * 2000).data.rstrip(b"\0")
+    assert len(data + b"\r\n") == 512
+
+
 @given(st.text(max_size=100))
 def test_no_text_adds_a_header_line(text: str) -> None:
     data = replies.add_header("X-Test", text).data
@@ -117,3 +122,26 @@ def test_no_text_adds_a_header_line(text: str) -> None:
 def test_a_changed_header_keeps_its_folding_and_loses_nul_and_cr() -> None:
     packet = replies.change_header(b"Subject", 1, b" [SPAM] a\r\n b\0c")
     assert packet.data == b"\0\0\0\1Subject\0 [SPAM] a\n bc\0"
+
+
+@given(st.binary(max_size=60))
+def test_no_value_holds_what_ends_a_string_or_a_line_early(value: bytes) -> None:
+    for packet in (replies.append_header(b"X", value), replies.insert_header(b"X", value)):
+        assert packet.data.count(b"\0") == 2 + (4 if packet.command == b"i" else 0)
+        assert b"\r" not in packet.data
+
+
+def test_a_field_is_inserted_before_those_that_were_received() -> None:
+    assert replies.insert_header(b"X-First", b" yes") == Packet(b"i", b"\0\0\0\0X-First\0 yes\0")
+
+
+def test_a_recipient_is_taken_off_by_the_address_in_angle_brackets() -> None:
+    assert replies.delete_recipient(b'"a b"@example.com') == Packet(b"-", b'<"a b"@example.com>\0')
+
+
+@given(st.lists(st.integers(0, 200_000), max_size=4))
+def test_a_body_is_sent_whole_in_pieces_that_the_server_takes(sizes: list[int]) -> None:
+    pieces = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    sent = list(replies.replace_body(pieces))
+    assert b"".join(packet.data for packet in sent) == b"".join(pieces)
+    assert all(packet.command == b"b" and len(packet.data) <= replies.BODY_CHUNK for packet in sent)

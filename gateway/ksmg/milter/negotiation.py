@@ -15,6 +15,10 @@ class Action(enum.IntFlag):
 
     ADD_HEADERS = 0x01
     """Add header fields."""
+    CHANGE_BODY = 0x02
+    """Replace the body."""
+    DELETE_RECIPIENTS = 0x08
+    """Take recipients off the message."""
     CHANGE_HEADERS = 0x10
     """Change and remove header fields."""
 
@@ -50,7 +54,7 @@ class Protocol(enum.IntFlag):
     """Header values keep the space after the colon, so that a message can be spooled exactly as it was received."""
 
 
-NEEDED_ACTIONS = Action.ADD_HEADERS | Action.CHANGE_HEADERS
+NEEDED_ACTIONS = Action.ADD_HEADERS | Action.CHANGE_HEADERS | Action.CHANGE_BODY | Action.DELETE_RECIPIENTS
 WANTED_PROTOCOL = Protocol(0)
 for _flag in Protocol:
     WANTED_PROTOCOL |= _flag
