@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ksmg.filter.recorder import Recorder, message_line, message_severity, system_line
+from ksmg.stores.flight_record import FlightRecord
 from ksmg.stores.message_events import MessageEvent, MessageEventLog
 from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.system.syslog import Severity, Syslog
@@ -47,6 +48,18 @@ def test_events_are_found_by_queue_id_and_time(log: MessageEventLog) -> None:
     assert [event.id for event in log.search(queue_id="4X")] == ["1"]
     assert [event.id for event in log.search(since=2.0)] == ["3", "2"]
     assert [event.id for event in log.search(limit=1)] == ["3"]
+
+
+def test_a_flight_record_is_found_by_every_name_of_its_message(log: MessageEventLog) -> None:
+    record = FlightRecord("1", 1.0, {"rules": [{"rule": "Default", "matched": True}]})
+    log.add([EVENT, dataclasses.replace(EVENT, id="2", message="1"), record])
+    assert [log.record(name) for name in ("1", "2", "4X", "5X")] == [record, record, record, None]
+
+
+def test_flight_records_stream_from_the_oldest(log: MessageEventLog) -> None:
+    kept = [FlightRecord(str(number), float(number), {"number": number}) for number in range(4)]
+    log.add(kept)
+    assert list(log.records(since=1.0)) == kept[1:]
 
 
 def test_segments_are_limited_and_the_oldest_deleted_below_the_cap(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ksmg.stores.flight_record import FlightRecord
 from ksmg.stores.message_events import MessageEvent, MessageEventLog
 from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.system.syslog import Severity, Syslog, line
@@ -20,7 +21,7 @@ _LARGEST_BATCH = 1000
 _MOST_WAITING = 100_000
 _MOST_LISTED = 50
 
-Event = MessageEvent | SystemEvent
+Event = MessageEvent | FlightRecord | SystemEvent
 
 
 class Recorder:
@@ -45,6 +46,12 @@ class Recorder:
         """Returns when every event is written."""
         self._waiting.put(None)
         self._thread.join()
+
+    def message(self, events: Sequence[MessageEvent], record: FlightRecord) -> None:
+        """Hands over what happened to one message; never waits."""
+        for event in events:
+            self.record(event)
+        self.record(record)
 
     def record(self, event: Event) -> None:
         """Hands an event over; never waits. One that finds no room is written to syslog at once and counted as lost."""
@@ -79,9 +86,10 @@ class Recorder:
         return batch, True
 
     def _store(self, batch: list[Event]) -> None:
-        messages = [event for event in batch if isinstance(event, MessageEvent)]
+        messages = [event for event in batch if not isinstance(event, SystemEvent)]
         if messages:
-            self._attempt(functools.partial(self._messages.add, messages), len(messages))
+            count = sum(isinstance(event, MessageEvent) for event in messages)
+            self._attempt(functools.partial(self._messages.add, messages), count)
         for event in batch:
             if isinstance(event, SystemEvent):
                 self._attempt(functools.partial(self._system.add, event), 1)
@@ -107,7 +115,7 @@ class Recorder:
     def _send(self, event: Event) -> None:
         if isinstance(event, MessageEvent):
             self._syslog.send(message_severity(event), message_line(event))
-        else:
+        elif isinstance(event, SystemEvent):
             self._syslog.send(event.name.severity, system_line(event))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ksmg.stores.flight_record import FlightRecord, packed, unpacked
 from ksmg.stores.segments import SegmentedLog
 
 _SCHEMA = """
@@ -16,22 +17,31 @@ CREATE TABLE IF NOT EXISTS event (
     client_ip TEXT NOT NULL, client_name TEXT NOT NULL, helo TEXT NOT NULL, account TEXT NOT NULL, sender TEXT NOT NULL,
     recipients TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL, attachments TEXT NOT NULL,
     rule TEXT NOT NULL, verdicts TEXT NOT NULL, action TEXT NOT NULL, reply TEXT NOT NULL, backup_id TEXT NOT NULL,
-    milliseconds REAL NOT NULL
+    milliseconds REAL NOT NULL, message TEXT NOT NULL, direction TEXT NOT NULL, changed INTEGER NOT NULL,
+    marks TEXT NOT NULL, quarantine_id TEXT NOT NULL, unscanned TEXT NOT NULL, own_milliseconds REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_time ON event (time);
 CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue_id);
+CREATE TABLE IF NOT EXISTS record (message TEXT PRIMARY KEY, time REAL NOT NULL, document BLOB NOT NULL) STRICT;
 """
 _COLUMNS = (
     "id", "time", "node", "queue_id", "message_id", "client_ip", "client_name", "helo", "account", "sender",
     "recipients", "subject", "size", "attachments", "rule", "verdicts", "action", "reply", "backup_id", "milliseconds",
+    "message", "direction", "changed", "marks", "quarantine_id", "unscanned", "own_milliseconds",
 )  # fmt: skip
-_LISTS = ("recipients", "attachments", "verdicts")
+_LISTS = ("recipients", "attachments", "verdicts", "marks")
 _INSERT = f"INSERT INTO event ({','.join(_COLUMNS)}) VALUES ({','.join('?' * len(_COLUMNS))})"
+_RECORD_OF = """
+SELECT message, time, document FROM record WHERE message = ? OR message IN (
+    SELECT iif(message = '', id, message) FROM event WHERE id = ? OR queue_id = ?
+) ORDER BY rowid DESC LIMIT 1
+"""
+_RECORDS_SINCE = "SELECT message, time, document FROM record WHERE time >= ? ORDER BY rowid"
 
 
 @dataclass(frozen=True)
 class MessageEvent:
-    """What happened to one message.
+    """What happened to one message, for those of its recipients that fall under one rule.
 
     Times in seconds since 1970, text made readable, lists in the order of the message.
     """
@@ -56,6 +66,20 @@ class MessageEvent:
     reply: str
     backup_id: str
     milliseconds: float
+    """From the end of the message to its answer."""
+    message: str = ""
+    """The same for all events of one message: the id of the first of them. Empty: this is the only one."""
+    direction: str = ""
+    """A value of `mail.facts.Direction`, or `mixed`."""
+    changed: bool = False
+    """Whether these recipients get the message other than it came."""
+    marks: tuple[str, ...] = ()
+    """What else was done, for people: `tagged`, `attachment removed: x.exe`."""
+    quarantine_id: str = ""
+    unscanned: str = ""
+    """Why the message, or a part of it, was not scanned; empty when all of it was."""
+    own_milliseconds: float = 0.0
+    """`milliseconds` without the engines' time."""
 
 
 class MessageEventLog:
@@ -64,11 +88,34 @@ class MessageEventLog:
     def __init__(self, directory: Path, days: int, cap: int) -> None:
         self._log = SegmentedLog(directory, _SCHEMA, days, cap)
 
-    def add(self, events: Iterable[MessageEvent]) -> None:
-        """Stores events in one transaction. Raises OSError or sqlite3.Error."""
+    def add(self, batch: Iterable[MessageEvent | FlightRecord]) -> None:
+        """Stores events and flight records in one transaction. Raises OSError or sqlite3.Error."""
+        events, records = [], []
+        for one in batch:
+            if isinstance(one, MessageEvent):
+                events.append(_row(one))
+            else:
+                records.append((one.message, one.time, packed(one.document)))
         connection = self._log.writable()
         with _transaction(connection):
-            connection.executemany(_INSERT, map(_row, events))
+            connection.executemany(_INSERT, events)
+            connection.executemany("INSERT OR REPLACE INTO record VALUES (?,?,?)", records)
+
+    def record(self, name: str) -> FlightRecord | None:
+        """The flight record of the message with this id, event id or queue id; the newest when there are several."""
+        for segment in reversed(self._log.segments()):
+            with contextlib.closing(self._log.reading(segment)) as connection:
+                row = connection.execute(_RECORD_OF, (name, name, name)).fetchone()
+            if row:
+                return FlightRecord(row[0], row[1], unpacked(row[2]))
+        return None
+
+    def records(self, since: float = 0.0) -> Iterator[FlightRecord]:
+        """The flight records since a moment, oldest first, one at a time."""
+        for segment in self._log.segments():
+            with contextlib.closing(self._log.reading(segment)) as connection:
+                for message, when, document in connection.execute(_RECORDS_SINCE, (since,)):
+                    yield FlightRecord(message, when, unpacked(document))
 
     def search(self, since: float = 0.0, queue_id: str = "", limit: int = 100) -> list[MessageEvent]:
         """The newest events that match, newest first."""
@@ -110,4 +157,5 @@ def _row(event: MessageEvent) -> list[object]:
 
 def _event(row: tuple[Any, ...]) -> MessageEvent:
     values = dict(zip(_COLUMNS, row, strict=True))
-    return MessageEvent(**{**values, **{name: tuple(json.loads(values[name])) for name in _LISTS}})
+    lists = {name: tuple(json.loads(values[name])) for name in _LISTS}
+    return MessageEvent(**{**values, **lists, "changed": bool(values["changed"])})
