@@ -8,18 +8,17 @@ from bench.mail import daemons, postfix
 from bench.mail.engines import CLAMD
 
 PORT = postfix.AMAVIS_PORT
-SERVERS = 4
-"""Processes that work on messages; with two, one for each core, it is slower."""
 _SETTINGS = f"""use strict;
 $myhostname = 'gw1.example.test';
 $mydomain = 'example.test';
 @local_domains_maps = ( ['.example.test'] );
-$max_servers = {SERVERS};
+$max_servers = {postfix.AMAVIS_SERVERS};
 $max_requests = 100;
 $TEMPBASE = '/tmp/amavis';
 $inet_socket_port = {postfix.AMAVIS_PORT};
 $forward_method = 'smtp:[127.0.0.1]:{postfix.BACK_PORT}';
 $notify_method = $forward_method;
+$virus_admin = undef;
 $enable_dkim_verification = 0;
 $enable_dkim_signing = 0;
 $enable_db = 0;

@@ -42,6 +42,7 @@ def prepared(root: Path, results: Path, revision: str, program: Sequence[str]) -
         _write_settings(place / "upper")
         yield _command(root, place, results, control, program)
     finally:
+        (control / "cgroup.kill").write_text("1")
         group.remove(control)
         shutil.rmtree(place)
 
@@ -100,8 +101,16 @@ def _system(inner: Path) -> list[Mount]:
 
 
 def _disks(root: Path, place: Path, inner: Path) -> Iterator[Mount]:
-    """Plain directories of the disk in place of the overlay, which would add costs of its own to each file."""
+    """Plain directories of the disk in place of the overlay, which would add costs of its own to each file.
+
+    What rspamd compiles for this processor is kept for the next benchmark.
+    """
     for name in ON_DISK:
         target = place / "disk" / name
-        subprocess.run(["cp", "--archive", f"{root / name}/.", str(target)], check=True)
+        for layer in (root, place / "upper"):
+            if (layer / name).exists():
+                subprocess.run(["cp", "--archive", f"{layer / name}/.", str(target)], check=True)
         yield sandbox.bind(target, inner / name)
+    patterns = root.parent / "rspamd"
+    patterns.mkdir(exist_ok=True)
+    yield sandbox.bind(patterns, inner / "var/lib/rspamd")

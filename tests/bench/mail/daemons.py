@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -15,6 +16,9 @@ OUTPUT = Path("/var/log/daemons")
 FIRST_IN_LINE = "-10"
 """Niceness of each session (sched(7), autogroup), alike for all: what else the machine does comes after them."""
 TIME_LIMIT = 120.0
+SETTLE_LIMIT, SETTLE_PAUSE = 600.0, 0.5
+SETTLED = 0.02
+"""Seconds of processor time between two looks."""
 
 
 class DaemonError(Exception):
@@ -95,6 +99,24 @@ def wait_for(member: str, address: str | int) -> None:
     wait(lambda: answers(address), f"{member} does not listen on {address}")
     for process in processes(member):  # it may have opened a session of its own
         _put_first(process)
+
+
+def settle(member: str) -> None:
+    """Return when the daemon has nothing to do any more, such as patterns to compile."""
+    before = 0.0
+
+    def idle() -> bool:
+        nonlocal before
+        spent, before = cpu(member) - before, cpu(member)
+        return spent < SETTLED
+
+    wait(idle, f"{member} does not come to rest", limit=SETTLE_LIMIT, pause=SETTLE_PAUSE)
+
+
+def cpu(member: str) -> float:
+    """Seconds of processor time of all processes that are and were in the group."""
+    text = (GROUPS / member / "cpu.stat").read_text()
+    return int(re.findall(r"^usage_usec (\d+)$", text, re.M)[0]) / 1e6
 
 
 def processes(member: str) -> list[str]:

@@ -28,8 +28,10 @@ SITE = {
 
 def rendered() -> dict[str, str]:
     """File in the root -> its text."""
+    clamd = _role("antivirus", "etc/clamav/clamd.conf")
     return {
-        **_role("antivirus", "etc/clamav/clamd.conf"),
+        # amavisd has an account of its own; on the appliance only the engines' account may ask
+        **{name: text.replace("LocalSocketMode 660", "LocalSocketMode 666") for name, text in clamd.items()},
         **dict(_rspamd("etc/rspamd")),
         "var/lib/clamav/ksmg-bootstrap.ndb": (ROLES / "antivirus/files/ksmg-bootstrap.ndb").read_text(),
     }

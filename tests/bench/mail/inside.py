@@ -74,6 +74,8 @@ def set_up(peer: Peer) -> None:
     for part in peer.parts:
         part()
     postfix.start(peer.milters, peer.content_filter)
+    for member in daemons.members():
+        daemons.settle(member)
 
 
 def tear_down() -> None:

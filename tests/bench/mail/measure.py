@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.mail import daemons, postfix
-from bench.mail.daemons import GROUPS, DaemonError, python
+from bench.mail.daemons import DaemonError, python
 
 CONCURRENCY = 20
 APART = ("dns", "load", "sink")
 """Members that are the world around a gateway, and not part of any peer."""
+WORKERS = ("amavis", "clamav-milter", "clamd", "filter", "rspamd")
+LEAST_WORK = 0.000_03
+"""Seconds of processor time a message, of everyone through whom it has to go."""
 _POLL = 0.02
 _SAMPLE = 0.5
 _PROCESSORS = os.cpu_count() or 1
@@ -72,6 +75,7 @@ class Runner:
         spent = {member: used - before.get(member, 0.0) for member, used in _all_cpu().items()}
         foreign = max(0.0, _busy() - busy - sum(spent.values())) / seconds / _PROCESSORS
         _check(sender.result["codes"], messages, log)
+        _check_work(spent, messages)
         return Run(messages, seconds, spent, sender.result["answers"], pss, foreign)
 
 
@@ -113,14 +117,15 @@ def _check(codes: dict[str, int], messages: int, log: int) -> None:
     )
 
 
+def _check_work(spent: dict[str, float], messages: int) -> None:
+    """An engine that nobody asked would make its peer look fast."""
+    for member in WORKERS:
+        if spent.get(member, 1.0) / messages < LEAST_WORK:
+            raise DaemonError(f"{member} did not work on the messages: it spent {spent[member]:.3f} s on {messages}.")
+
+
 def _all_cpu() -> dict[str, float]:
-    return {member: _cpu(member) for member in daemons.members()}
-
-
-def _cpu(member: str) -> float:
-    """Seconds of all processes that are and were in the group."""
-    text = (GROUPS / member / "cpu.stat").read_text()
-    return int(re.findall(r"^usage_usec (\d+)$", text, re.M)[0]) / 1e6
+    return {member: daemons.cpu(member) for member in daemons.members()}
 
 
 def _pss(process: str) -> int:
