@@ -51,6 +51,8 @@ class Status(enum.Enum):
     """The author's domain is not authenticated; its owner asks to refuse the message."""
     UNSCANNED = "unscanned"
     """The check did not judge the message as a whole; the verdict's `reason` says why."""
+    RULE = "rule"
+    """The rule itself asks for something, whatever the checks find; no check gives it."""
 
 
 @dataclass(frozen=True)
