@@ -186,13 +186,14 @@ async def test_rspamd_gets_the_message_and_answers(tmp_path: Path, message: Path
         await reader.readuntil(b"\r\n\r\n")
         bodies.append(await reader.readexactly(len(CONTENT)))
         answer = json.dumps(GOOD).encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+        writer.write(b"HTTP/1.1 200 OK\r\nServer: rspamd/3.12.1\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
         await reader.read()
 
     async with engine(tmp_path / "rspamd", serve):
         found = await Rspamd(tmp_path / "rspamd", timeout=5).check(ENVELOPE, message, len(CONTENT))
     assert bodies == [CONTENT]
-    assert (found.action, found.score, found.symbols) == (rspamd.Action.NO_ACTION, 1.25, ("B", "A"))
+    assert (found.action, found.score, found.engine) == (rspamd.Action.NO_ACTION, 1.25, "Rspamd 3.12.1")
+    assert [str(symbol) for symbol in found.symbols] == ["B(-3.00)", "A(0.10)"]
 
 
 @pytest.mark.parametrize(

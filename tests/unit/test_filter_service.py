@@ -80,9 +80,9 @@ async def test_without_engines_mail_waits_and_each_step_is_an_event(
     assert answer.data.startswith(b"451 4.7.1 ")
     (event,) = open_message_events(policy, settings).search()
     assert (event.action, event.node, event.sender) == ("tempfail", "gw.example.org", "a@example.com")
-    assert {verdict["reason"] for verdict in event.verdicts} == {"unreachable"}
+    assert {verdict["reason"] for verdict in event.verdicts if verdict["check"] != "content"} == {"unreachable"}
     names = [found.name for found in open_system_events(policy, settings).newest()]
-    assert names == [Name.FILTER_STOPPED, Name.ENGINE_DOWN, Name.ENGINE_DOWN, Name.FILTER_STARTED]
+    assert (names[0], set(names[1:-1]), names[-1]) == (Name.FILTER_STOPPED, {Name.ENGINE_DOWN}, Name.FILTER_STARTED)
     assert left_in(spool_directory(policy)) == []
 
 

@@ -2,12 +2,16 @@
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ksmg.engines.failure import Reason
+from ksmg.engines.shared import Engines
 from ksmg.mail.message import Message
+
+MOST_NAMED = 5
+"""Things that a finding's detail names."""
 
 
 class Status(enum.Enum):
@@ -95,6 +99,12 @@ def found(check: str, status: Status, detail: str = "", **more: Any) -> Verdict:
     return Verdict(check, (Finding(status, detail),), **more)
 
 
+def named(things: Sequence[str]) -> str:
+    """The first of some things, for a finding's detail, and how many more there are."""
+    more = len(things) - MOST_NAMED
+    return ", ".join(things[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def unscanned(check: str, reason: Reason, detail: str) -> Verdict:
     """The verdict of a check that could not be made."""
     return Verdict(check, (Finding(Status.UNSCANNED, detail),), reason=reason)
@@ -109,8 +119,15 @@ class Check(ABC):
     """What it looks for, for people."""
     statuses: ClassVar[tuple[Status, ...]]
     """What it can find, the gravest first; CLEAN and UNSCANNED go without saying."""
+    order: ClassVar[int] = 100
+    """Its place among the checks in events and status; the lowest comes first."""
     outdated: bool = False
     """Whether the last probe found the engine working with missing or old signatures."""
+
+    @classmethod
+    def make(cls, engines: Engines) -> Self:  # noqa: ARG003 - for those that have an engine
+        """The check, over the engines that all share, which know the settings too. This one needs none of them."""
+        return cls()
 
     @classmethod
     def parse_options(cls, document: Mapping[str, Any]) -> Hashable:

@@ -5,6 +5,7 @@ import asyncio
 import re
 import socket
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,9 @@ LIMIT_PREFIX = "Heuristics.Limits.Exceeded"
 """How clamd names a message that it did not look at as a whole (with AlertExceedsMax). That is no malware name."""
 SIGNATURES_VALID_FOR = timedelta(days=7)
 """Signatures older than that are reported as outdated."""
+
+Span = tuple[int, int]
+"""A piece of a file: offset of its first byte, and of the byte after its last."""
 
 _LONGEST_REPLY = 65_536
 _CHUNK = 262_144
@@ -29,6 +33,16 @@ class Scan:
     """The verdict of one scan. `malware` is None for a clean file."""
 
     malware: str | None
+
+    @property
+    def phishing(self) -> bool:
+        """Whether it is about phishing, by a signature or by clamd's own comparison of links."""
+        return self.malware is not None and "phish" in self.malware.lower()
+
+    @property
+    def heuristic_phishing(self) -> bool:
+        """Whether it is clamd's comparison of a link with its text: no malware, and it may be wrong."""
+        return self.malware is not None and self.malware.startswith("Heuristics.Phishing.")
 
 
 @dataclass(frozen=True)
@@ -98,10 +112,18 @@ class Clamd:
                     reply = await self._exchange(b"zFILDES\0", descriptor_of=file)
                     if not reply.endswith("ERROR"):
                         return parse_scan(reply)
-                    streamed = parse_scan(await self._exchange(b"zINSTREAM\0", content_of=file))
+                    streamed = parse_scan(await self._exchange(b"zINSTREAM\0", content=_whole(file)))
                     self._passes_descriptors = False
                     return streamed
-                return parse_scan(await self._exchange(b"zINSTREAM\0", content_of=file))
+                return parse_scan(await self._exchange(b"zINSTREAM\0", content=_whole(file)))
+        except TimeoutError:
+            raise EngineFailure(Reason.TIMEOUT, f"clamd did not answer within {self._timeout:g} s") from None
+
+    async def scan_spans(self, file: Path, spans: Sequence[Span], before: bytes = b"") -> Scan:
+        """Scans pieces of a file as if they were one, with something before them. Raises EngineFailure."""
+        try:
+            async with asyncio.timeout(self._timeout), self._turn:
+                return parse_scan(await self._exchange(b"zINSTREAM\0", content=_pieces(file, spans, before)))
         except TimeoutError:
             raise EngineFailure(Reason.TIMEOUT, f"clamd did not answer within {self._timeout:g} s") from None
 
@@ -113,7 +135,9 @@ class Clamd:
         except TimeoutError:
             raise EngineFailure(Reason.TIMEOUT, f"clamd did not answer within {_PROBE_TIMEOUT:g} s") from None
 
-    async def _exchange(self, command: bytes, descriptor_of: Path | None = None, content_of: Path | None = None) -> str:
+    async def _exchange(
+        self, command: bytes, descriptor_of: Path | None = None, content: Iterator[bytes] | None = None
+    ) -> str:
         loop = asyncio.get_running_loop()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
@@ -121,8 +145,8 @@ class Clamd:
             await loop.sock_sendall(connection, command)
             if descriptor_of is not None:
                 _pass_descriptor(connection, descriptor_of)
-            if content_of is not None:
-                await _stream(connection, content_of)
+            if content is not None:
+                await _stream(connection, content)
             return await _reply(connection)
         except OSError as error:
             raise EngineFailure(Reason.UNREACHABLE, f"clamd cannot be reached: {error.strerror or error}") from None
@@ -136,12 +160,29 @@ def _pass_descriptor(connection: socket.socket, file: Path) -> None:
         connection.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
 
-async def _stream(connection: socket.socket, file: Path) -> None:
+def _whole(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while chunk := opened.read(_CHUNK):
+            yield chunk
+
+
+def _pieces(file: Path, spans: Sequence[Span], before: bytes) -> Iterator[bytes]:
+    if before:
+        yield before
+    with file.open("rb") as opened:
+        for start, end in spans:
+            opened.seek(start)
+            left = end - start
+            while left > 0 and (chunk := opened.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+
+async def _stream(connection: socket.socket, content: Iterator[bytes]) -> None:
     loop = asyncio.get_running_loop()
     try:
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                await loop.sock_sendall(connection, struct.pack("!I", len(chunk)) + chunk)
+        for chunk in content:
+            await loop.sock_sendall(connection, struct.pack("!I", len(chunk)) + chunk)
         await loop.sock_sendall(connection, struct.pack("!I", 0))
     except (BrokenPipeError, ConnectionResetError):
         pass  # over its stream limit clamd answers and closes without reading on: the reply says so

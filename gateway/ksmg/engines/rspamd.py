@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import enum
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,18 +42,49 @@ class Action(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Symbol:
+    """A rule of rspamd that applied, what it added to the score, and what it applied to."""
+
+    name: str
+    score: float = 0.0
+    options: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.score:.2f})"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link in the message. `domain` as registered, such as `example.co.uk`; `shown` is what its text pretends."""
+
+    url: str
+    domain: str
+    shown: str = ""
+    misleading: bool = False
+    """Whether its text shows an address in another domain."""
+
+
+@dataclass(frozen=True)
 class Assessment:
-    """rspamd's judgement of one message."""
+    """rspamd's judgement of one message. `symbols` begin with those that weigh most."""
 
     action: Action
     score: float
     required_score: float
-    symbols: tuple[str, ...]
+    symbols: tuple[Symbol, ...] = ()
+    links: tuple[Link, ...] = ()
+    engine: str = ""
+    """The engine's version."""
+
+    @property
+    def beyond_doubt(self) -> bool:
+        """Whether rspamd says that it is spam whatever the score, as of a test message."""
+        return self.action is Action.REJECT and self.score < self.required_score
 
 
 def request_headers(envelope: Envelope, length: int) -> bytes:
     """The request line and headers that tell rspamd of the SMTP session, ended by the empty line."""
-    fields = [b"POST /checkv2 HTTP/1.1", b"Host: localhost", b"Connection: close", b"Content-Length: %d" % length]
+    fields = [b"POST /checkv2 HTTP/1.1", b"Host: localhost", b"URL-Format: extended", b"Content-Length: %d" % length]
     fields += [name + b": " + _safe(value) for name, value in _session_fields(envelope) if value]
     return b"\r\n".join(fields) + b"\r\n\r\n"
 
@@ -84,20 +116,39 @@ def parse_response(response: bytes) -> Assessment:
             Reason.ERROR, f"rspamd answered with HTTP status {status[1].decode('ascii', 'replace')[:20]}"
         )
     try:
-        return _assessment(json.loads(body))
+        return _assessment(json.loads(body), _server(head))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineFailure(Reason.ERROR, "rspamd's answer cannot be understood") from None
 
 
-def _assessment(answer: Mapping[str, Any]) -> Assessment:
-    symbols = answer.get("symbols", {})
-    ordered = sorted(symbols, key=lambda name: -abs(float(symbols[name].get("score", 0))))
+def _server(head: bytes) -> str:
+    """The engine's version out of the field `Server: rspamd/3.12.1`."""
+    match = re.search(rb"^Server: rspamd/([!-~]{1,40})", head, re.IGNORECASE | re.MULTILINE)
+    return f"Rspamd {match[1].decode('ascii')}" if match else ""
+
+
+def _assessment(answer: Mapping[str, Any], engine: str) -> Assessment:
+    symbols = [_symbol(name, facts) for name, facts in answer.get("symbols", {}).items()]
     return Assessment(
         action=Action(answer["action"]),
         score=float(answer["score"]),
         required_score=float(answer["required_score"]),
-        symbols=tuple(ordered),
+        symbols=tuple(sorted(symbols, key=lambda symbol: -abs(symbol.score))),
+        links=tuple(_link(facts) for facts in answer.get("urls", ())),
+        engine=engine,
     )
+
+
+def _symbol(name: str, facts: Mapping[str, Any]) -> Symbol:
+    return Symbol(name, float(facts.get("score", 0)), tuple(map(str, facts.get("options", ()))))
+
+
+def _link(facts: Mapping[str, Any]) -> Link:
+    """With `URL-Format: extended`; `linked_url` of a link that is `phished` is the address in its text."""
+    misleading = "phished" in facts.get("flags", ())
+    shown = facts.get("linked_url", {}) if misleading else {}
+    domain, pretended = str(facts.get("tld", "")), str(shown.get("tld", ""))
+    return Link(str(facts["url"]), domain, str(shown.get("url", "")), bool(pretended) and pretended != domain)
 
 
 class Rspamd:

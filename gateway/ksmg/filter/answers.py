@@ -51,7 +51,7 @@ def _marks(outcome: Outcome, spooled: SpooledMessage) -> Iterator[Packet]:
         for index in range(spooled.header_counts[name.lower().encode()], 0, -1):
             yield change_header(name.encode(), index, b"")
     for verdict in outcome.decisive:
-        if verdict.status is Status.SPAM:
+        if verdict.status in (Status.SPAM, Status.PROBABLE_SPAM):
             yield from _spam_marks(verdict, spooled)
         if verdict.status is Status.UNSCANNED:
             yield add_header(

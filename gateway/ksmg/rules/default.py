@@ -27,7 +27,7 @@ class DefaultRule:
     """Infected and spam have an action each; an unscanned message goes by its check's failure setting."""
 
     def __init__(self, infected: Action, spam: Action, on_failure: Mapping[str, OnFailure]) -> None:
-        self._actions = {Status.CLEAN: Action.DELIVER, Status.INFECTED: infected, Status.SPAM: spam}
+        self._actions = {Status.INFECTED: infected, Status.SPAM: spam, Status.PROBABLE_SPAM: spam}
         self._on_failure = on_failure
 
     def decide(self, verdicts: Sequence[Verdict]) -> Outcome:
@@ -37,6 +37,6 @@ class DefaultRule:
 
     def _action(self, verdict: Verdict) -> Action:
         if verdict.status is not Status.UNSCANNED:
-            return self._actions[verdict.status]
+            return self._actions.get(verdict.status, Action.DELIVER)
         marked = self._on_failure.get(verdict.check, OnFailure.TEMPFAIL) is OnFailure.DELIVER_MARKED
         return Action.TAG if marked else Action.TEMPFAIL

@@ -1,0 +1,40 @@
+"""The engines as the settings say. Each looks at a message once, however many checks want to know what it found."""
+
+from pathlib import Path
+
+from ksmg.engines.clamd import SOCKET as CLAMD_SOCKET
+from ksmg.engines.clamd import Clamd, Scan
+from ksmg.engines.failure import EngineFailure, Reason
+from ksmg.engines.once import Once
+from ksmg.engines.rspamd import SOCKET as RSPAMD_SOCKET
+from ksmg.engines.rspamd import Assessment, Rspamd
+from ksmg.mail.message import Message
+from ksmg.settings import Settings
+
+
+class Engines:
+    """clamd and rspamd. A message over an engine's size limit is not given to it: it would look at the start only."""
+
+    def __init__(self, settings: Settings, clamd: Path = CLAMD_SOCKET, rspamd: Path = RSPAMD_SOCKET) -> None:
+        self.settings = settings
+        self.clamd = Clamd(clamd, settings.number("antivirus.timeout"), settings.number("antivirus.concurrency"))
+        self.rspamd = Rspamd(rspamd, settings.number("antispam.timeout"), settings.number("antispam.concurrency"))
+        self._clamd_limit = settings.number("antivirus.size_limit")
+        self._rspamd_limit = settings.number("antispam.size_limit")
+        self.scan = Once(self._scan)
+        """What clamd found in a message. Raises EngineFailure."""
+        self.assess = Once(self._assess)
+        """rspamd's assessment of a message. Raises EngineFailure."""
+
+    async def _scan(self, message: Message) -> Scan:
+        _limit(message, self._clamd_limit)
+        return await self.clamd.scan(message.spooled.path)
+
+    async def _assess(self, message: Message) -> Assessment:
+        _limit(message, self._rspamd_limit)
+        return await self.rspamd.check(message.envelope, message.spooled.path, message.spooled.size)
+
+
+def _limit(message: Message, size: int) -> None:
+    if message.spooled.size > size:
+        raise EngineFailure(Reason.LIMIT, f"the message is larger than {size} bytes")
