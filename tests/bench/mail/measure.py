@@ -23,6 +23,7 @@ LEAST_WORK = 0.000_03
 """Seconds of processor time a message, of everyone through whom it has to go."""
 _POLL = 0.02
 _SAMPLE = 0.5
+_OWN, _WHOLE = re.compile(rb" own_milliseconds=([1-9][\d.]*|0\.\d+)"), re.compile(rb" milliseconds=([\d.]+)")
 _PROCESSORS = os.cpu_count() or 1
 
 
@@ -36,6 +37,8 @@ class Run:
     answers: list[float]
     filter_pss: int
     """Bytes, the most that was seen; 0 without a filter."""
+    own: list[float]
+    """What our filter says that it took for each message without its engines; empty for others."""
     foreign: float
     """Share of the machine's processors that others took meanwhile."""
 
@@ -76,7 +79,7 @@ class Runner:
         foreign = max(0.0, _busy() - busy - sum(spent.values())) / seconds / _PROCESSORS
         _check(sender.result["codes"], messages, log)
         _check_work(spent, messages)
-        return Run(messages, seconds, spent, sender.result["answers"], pss, foreign)
+        return Run(messages, seconds, spent, sender.result["answers"], pss, _own_times(log), foreign)
 
 
 class _Sender:
@@ -122,6 +125,15 @@ def _check_work(spent: dict[str, float], messages: int) -> None:
     for member in WORKERS:
         if spent.get(member, 1.0) / messages < LEAST_WORK:
             raise DaemonError(f"{member} did not work on the messages: it spent {spent[member]:.3f} s on {messages}.")
+
+
+def _own_times(log: int) -> list[float]:
+    """Seconds, from the events in the log after that place. Without engines a message's whole time is the filter's."""
+    with postfix.LOG.open("rb") as file:
+        file.seek(log)
+        events = [line for line in file if b"event=message" in line]
+    found = [_OWN.search(event) or _WHOLE.search(event) for event in events]
+    return [float(match[1]) / 1000 for match in found if match]
 
 
 def _all_cpu() -> dict[str, float]:

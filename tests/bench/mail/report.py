@@ -15,7 +15,7 @@ from bench.mail.results import FLAT_OUT, HALF_LOAD, Results
 COMPARED = (PLAIN, CHAIN, AMAVIS)
 _HEAD = (
     f"  {'PEER':<22} {'MSG/S':>8} {'CPU ms':>8} {'FILTER':>8} {'PSS MB':>7}"
-    f" {'/PLAIN':>7} {'/CHAIN':>7} {'/AMAVIS':>7} {'p50 ms':>8} {'p99 ms':>8}  OTHERS"
+    f" {'/PLAIN':>7} {'/CHAIN':>7} {'/AMAVIS':>7} {'p50 ms':>8} {'p99 ms':>8} {'OWN p99':>8}  OTHERS"
 )
 
 
@@ -27,14 +27,15 @@ def table(results: Results) -> Iterator[str]:
         yield from (_row(results, peer, size) for peer in results.peers(size))
     yield (
         "\n  CPU: all processes of the peer, FILTER: those of our filter alone. p50 and p99: from the end of the data"
-        "\n  to the reply, at half of the peer's load. OTHERS: share of the processors that the machine's rest took."
+        "\n  to the reply, at half of the peer's load; OWN: what our filter itself says then, engines excluded."
+        "\n  OTHERS: share of the processors that the machine's rest took."
     )
 
 
 def _row(results: Results, peer: str, size: str) -> str:
     facts = figures(results, peer, size)
     ratios = "".join(f" {_number(facts.get(f'rate / {other}'), 7, 2)}" for other in COMPARED)
-    times = "".join(f" {_number(facts.get(f'{name} half-load ms'), 8, 2)}" for name in ("p50", "p99"))
+    times = "".join(f" {_number(facts.get(f'{name} half-load ms'), 8, 2)}" for name in ("p50", "p99", "own p99"))
     return (
         f"  {peer:<22} {facts['messages/s']:8.1f} {facts['cpu ms']:8.2f} {_number(facts.get('filter cpu ms'), 8, 2)}"
         f" {_number(facts.get('filter pss MB'), 7, 1)}{ratios}{times}  {facts['others']:6.0%}"
@@ -59,8 +60,13 @@ def figures(results: Results, peer: str, size: str) -> dict[str, float]:
     if median("filter pss MB"):
         facts |= {name: median(name) for name in ("filter cpu ms", "filter pss MB")}
     if results.has(peer, size=size, kind=HALF_LOAD):
-        facts |= {f"{name} half-load ms": median(name, HALF_LOAD) for name in ("p50", "p99")}
+        names = ("p50", "p99", *(("own p50", "own p99") if _has_own_times(results, peer, size) else ()))
+        facts |= {f"{name} half-load ms": median(name, HALF_LOAD) for name in names}
     return facts
+
+
+def _has_own_times(results: Results, peer: str, size: str) -> bool:
+    return results.median(peer, size, lambda run: len(run.own), HALF_LOAD) > 1
 
 
 _FIGURES: dict[str, Callable[[Run], float]] = {
@@ -72,6 +78,8 @@ _FIGURES: dict[str, Callable[[Run], float]] = {
     "others": lambda run: run.foreign,
     "p50": lambda run: percentile(run.answers, 50) * 1000,
     "p99": lambda run: percentile(run.answers, 99) * 1000,
+    "own p50": lambda run: percentile(run.own, 50) * 1000,
+    "own p99": lambda run: percentile(run.own, 99) * 1000,
 }
 
 
