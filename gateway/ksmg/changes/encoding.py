@@ -1,0 +1,67 @@
+"""Content-Transfer-Encodings, both ways: as the part has it if what is in it allows that.
+
+Sources: RFC 2045 2.7, 2.8 and 6; RFC 5322 2.1.1 (lines of at most 998 bytes).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+
+from ksmg.changes.fields import HARD_LIMIT
+from ksmg.changes.source import IDENTITY
+
+BASE64, QUOTED = "base64", "quoted-printable"
+_BASE64_LINE = 57
+_SPACE = b" \t\r\n"
+_LONG_LINE = re.compile(rb"[^\n]{%d}" % HARD_LIMIT)
+_AT_LINE_START = re.compile(rb"(?m)^(?:--|From )")
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+def decode(raw: bytes, encoding: str) -> bytes | None:
+    """What a body holds; None when it cannot be told for sure."""
+    if encoding in IDENTITY:
+        return raw
+    if encoding == QUOTED:
+        return binascii.a2b_qp(raw)
+    if encoding == BASE64:
+        try:
+            return base64.b64decode(raw.translate(None, _SPACE), validate=True)
+        except binascii.Error:
+            return None
+    return None
+
+
+def encode(content: bytes, encoding: str, eight_bit: bool, delimiters: Iterable[bytes]) -> tuple[str, bytes]:
+    """The encoding that the content can have, `encoding` if possible, and the content in it.
+
+    `eight_bit` says whether the part had bytes beyond ASCII before. No line begins with one of the delimiters.
+    """
+    if encoding in IDENTITY and _fits(content, eight_bit or encoding in ("8bit", "binary"), delimiters):
+        return encoding, content
+    if encoding == BASE64 or b"\0" in content:
+        return BASE64, base64_lines(content)
+    return QUOTED, quoted_lines(content)
+
+
+def _fits(content: bytes, eight_bit: bool, delimiters: Iterable[bytes]) -> bool:
+    """Whether content needs no encoding."""
+    if not (eight_bit or content.isascii()) or b"\0" in content:
+        return False
+    if _LONG_LINE.search(content) or _BARE.search(content):
+        return False
+    lines = b"\n" + content
+    return not any(b"\n" + delimiter in lines for delimiter in delimiters)
+
+
+def base64_lines(content: bytes) -> bytes:
+    """Base64 in lines of 76 characters."""
+    pieces = (content[start : start + _BASE64_LINE] for start in range(0, len(content), _BASE64_LINE))
+    return b"".join(base64.b64encode(piece) + b"\r\n" for piece in pieces)
+
+
+def quoted_lines(content: bytes) -> bytes:
+    """Quoted-printable. CRLF stays a line end; no line looks like a delimiter or like the beginning of a mailbox."""
+    lines = (binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in content.split(b"\r\n"))
+    return _AT_LINE_START.sub(lambda match: b"=%02X" % match[0][0] + match[0][1:], b"\r\n".join(lines))

@@ -1,0 +1,85 @@
+"""A message with its changes: as packets for the mail server, or as a file of its own."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ksmg.changes.edits import Changes, HeaderEdit, Kind
+from ksmg.changes.source import Field, Source
+from ksmg.mail.message import Message
+from ksmg.milter.packets import Packet
+from ksmg.milter.replies import BODY_CHUNK, append_header, change_header, insert_header, replace_body
+
+
+def packets(changes: Changes) -> Iterator[Packet]:
+    """The packets, without the reply that ends the message. A new body is read while they are taken."""
+    yield from map(_packet, changes.headers)
+    if changes.body is not None:
+        with changes.body.open("rb") as file:
+            yield from replace_body(_chunks(file))
+
+
+def _packet(edit: HeaderEdit) -> Packet:
+    match edit.kind:
+        case Kind.ADD:
+            return append_header(edit.name, edit.value)
+        case Kind.INSERT_FIRST:
+            return insert_header(edit.name, edit.value)
+        case Kind.CHANGE:
+            return change_header(edit.name, edit.index, edit.value)
+        case Kind.REMOVE:
+            return change_header(edit.name, edit.index, b"")
+
+
+def write_copy(message: Message, changes: Changes, target: Path) -> None:
+    """Writes the whole changed message to a new file, CRLF line ends. Raises OSError; no file is left then."""
+    try:
+        with open(target, "xb", opener=_private) as file, Source(message.spooled.path) as source:
+            file.writelines(field.raw for field in edited(source.fields(0, source.body), changes.headers))
+            file.write(b"\r\n")
+            if changes.body is not None:
+                with changes.body.open("rb") as body:
+                    file.writelines(_chunks(body))
+            else:
+                file.writelines(
+                    source.content[at : min(at + BODY_CHUNK, source.size)]
+                    for at in range(source.body, source.size, BODY_CHUNK)
+                )
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def edited(fields: list[Field], edits: tuple[HeaderEdit, ...]) -> list[Field]:
+    """The fields after the edits, one after the other, as the mail server makes them."""
+    for edit in edits:
+        new = Field(edit.name, edit.value.replace(b"\n", b"\r\n"))
+        match edit.kind:
+            case Kind.ADD:
+                fields = [*fields, new]
+            case Kind.INSERT_FIRST:
+                fields = [new, *fields]
+            case Kind.CHANGE | Kind.REMOVE:
+                place = _place(fields, edit)
+                fields = [*fields[:place], *([new] if edit.kind is Kind.CHANGE else []), *fields[place + 1 :]]
+    return fields
+
+
+def _place(fields: list[Field], edit: HeaderEdit) -> int:
+    seen: Counter[bytes] = Counter()
+    for place, field in enumerate(fields):
+        seen[field.name.lower()] += 1
+        if field.name.lower() == edit.name.lower() and seen[edit.name.lower()] == edit.index:
+            return place
+    return len(fields)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(BODY_CHUNK):
+        yield chunk
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
