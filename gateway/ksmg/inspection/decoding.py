@@ -8,7 +8,8 @@ import re
 
 from ksmg.inspection.fields import Content
 
-IDENTITY, BASE64, QUOTED, UU, BINHEX = "", "base64", "quoted-printable", "x-uuencode", "x-binhex"
+IDENTITY, BASE64, QUOTED, UU = "", "base64", "quoted-printable", "x-uuencode"
+YENC, BINHEX = "x-yenc", "x-binhex"
 
 _ALIASES = {
     **dict.fromkeys(("", "7bit", "8bit", "binary", "7-bit", "8-bit", "7bits", "8bits", "none", "identity"), IDENTITY),
@@ -20,7 +21,8 @@ _ALIASES = {
 }
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 _WORD = re.compile(rb"[\s\"']*([^\s;\"'(),]*)")
-_UU_LINE = 45
+_YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
+_YENC_TABLE = bytes((byte - 42) % 256 for byte in range(256))
 _WINDOW = 65_536
 _LEAST_LOST = 16
 """Characters of base64 after a padding that make a difference between decoders worth a doubt."""
@@ -44,6 +46,8 @@ def decoded(raw: bytes, encoding: str) -> bytes:
         return _base64(raw)
     if encoding == QUOTED:
         return binascii.a2b_qp(raw)
+    if encoding == YENC:
+        return _yenc(raw)
     return uudecoded(raw) if encoding == UU else raw
 
 
@@ -99,6 +103,14 @@ def decoded_size(content: Content, start: int, end: int, encoding: str) -> int:
     if encoding in (QUOTED, UU):
         return len(decode_all(content, start, end, encoding))
     return end - start
+
+
+def _yenc(raw: bytes) -> bytes:
+    """yEnc draft 1.3: each byte plus 42, critical ones escaped; lines with `=y` are its own."""
+    lines = raw.replace(b"\r", b"").split(b"\n")
+    coded = b"".join(line for line in lines if not line.startswith(b"=y"))
+    plain = _YENC_ESCAPE.sub(lambda escaped: bytes([(escaped[1][0] - 64) % 256]), coded)
+    return plain.translate(_YENC_TABLE)
 
 
 def uudecoded(raw: bytes) -> bytes:

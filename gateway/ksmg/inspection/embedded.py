@@ -3,11 +3,10 @@
 Source: uuencode(5) of POSIX, yEnc draft 1.3, RFC 1741.
 """
 
-import binascii
 import re
 from dataclasses import dataclass
 
-from ksmg.inspection.decoding import UU, uudecoded
+from ksmg.inspection.decoding import BASE64, BINHEX, UU, YENC, beginning
 from ksmg.inspection.types import BEGINNING, UNKNOWN, true_type
 
 _UU = re.compile(rb"(?:^|\n)begin(-base64)?(?:[ \t]+[0-7]{3,4}[ \t]+| {2})(\S[^\r\n]*)")
@@ -25,6 +24,8 @@ class EmbeddedFile:
 
     raw_name: bytes
     start: int
+    body: int
+    """Of its first encoded line."""
     end: int
     encoding: str
     true_type: str
@@ -46,35 +47,25 @@ def _uuencoded(text: bytes) -> list[EmbeddedFile]:
         at = stop = closing.end() if closing else len(text)
         body = text[match.end() : closing.start() if closing else len(text)]
         start = match.start() + (text[match.start()] == 10)
-        if match[1]:
-            head, size = _base64_head(body), len(body) * 3 // 4
-        else:
-            head, size = uudecoded(body[: BEGINNING * 3])[:BEGINNING], len(body) * 45 // 63
-        found.append(EmbeddedFile(match[2].strip(), start, stop, UU, true_type(head), size))
+        encoding, size = (BASE64, len(body) * 3 // 4) if match[1] else (UU, len(body) * 45 // 63)
+        head = beginning(body, 0, len(body), encoding, BEGINNING)
+        found.append(EmbeddedFile(match[2].strip(), start, match.end(), stop, encoding, true_type(head), size))
     return found
-
-
-def _base64_head(body: bytes) -> bytes:
-    kept = re.sub(rb"[^A-Za-z0-9+/]", b"", body[: BEGINNING * 2])
-    return binascii.a2b_base64(kept[: len(kept) // 4 * 4])
 
 
 def _yenc(text: bytes) -> list[EmbeddedFile]:
     found = []
     for match in _YENC.finditer(text):
-        lines = text[match.end() : match.end() + BEGINNING * 3].split(b"\n")[1:]
-        coded = b"".join(line.rstrip(b"\r") for line in lines if not line.startswith(b"=y"))
-        plain = re.sub(rb"=(.)", lambda escaped: bytes([(escaped[1][0] - 64) % 256]), coded, flags=re.DOTALL)
-        head = bytes((byte - 42) % 256 for byte in plain[:BEGINNING])
-        found.append(_file(text, match, match[1].strip(), "x-yenc", true_type(head)))
+        head = beginning(text, match.end(), len(text), YENC, BEGINNING)
+        found.append(_file(text, match, match[1].strip(), YENC, true_type(head)))
         if len(found) > MOST_FILES:
             break
     return found
 
 
 def _binhex(text: bytes) -> list[EmbeddedFile]:
-    return [_file(text, match, b"", "x-binhex", UNKNOWN) for match in list(_BINHEX.finditer(text))[:MOST_FILES]]
+    return [_file(text, match, b"", BINHEX, UNKNOWN) for match in list(_BINHEX.finditer(text))[:MOST_FILES]]
 
 
 def _file(text: bytes, match: re.Match[bytes], name: bytes, encoding: str, kind: str) -> EmbeddedFile:
-    return EmbeddedFile(name, match.start(), len(text), encoding, kind, len(text) - match.end())
+    return EmbeddedFile(name, match.start(), match.end(), len(text), encoding, kind, len(text) - match.end())

@@ -21,10 +21,10 @@ class Limits:
     """Members of all archives in a message: the anti-virus engine's MaxFiles."""
     nesting: int = 8
     """Archives within each other. The anti-virus engine stops at 17, and counts MIME parts too."""
-    unpacked: int = 419_430_400
+    unpacked: int = 209_715_200
     """Bytes of all members of all archives, unpacked: the anti-virus engine's MaxScanSize."""
     nested: int = 67_108_864
-    """Bytes of an archive within an archive, which is held in memory."""
+    """Bytes of archives within archives, which are held in memory, all together."""
     seconds: float = 10.0
     """Time for one message."""
 

@@ -29,7 +29,7 @@ RAR, SEVEN_ZIP, GZIP, BZIP2, XZ, ZSTD, TAR, CAB, ISO = (
     "application/x-iso9660-image",
 )
 TNEF, EXECUTABLE, RTF, MESSAGE = "application/ms-tnef", "application/x-dosexec", "application/rtf", "message/rfc822"
-EMPTY = "application/x-empty"
+EMPTY, ARJ = "application/x-empty", "application/x-arj"
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MZ", EXECUTABLE),
@@ -64,7 +64,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MSWIM\0\0\0", "application/x-ms-wim"),
     (2, b"-lh", "application/x-lzh-compressed"),
     (2, b"-lz", "application/x-lzh-compressed"),
-    (0, b"\x60\xea", "application/x-arj"),
+    (0, b"\x60\xea", ARJ),
     (7, b"**ACE**", "application/x-ace-compressed"),
     (0, b"xar!", "application/x-xar"),
     (0, b"!<arch>\n", "application/x-archive"),
@@ -169,6 +169,8 @@ def true_type(beginning: bytes) -> str:
 def _confirmed(kind: str, beginning: bytes) -> str:
     """Where two bytes are little evidence: text that happens to begin like that is text."""
     if kind in (EXECUTABLE, "image/bmp") and len(beginning) > 2 and not _BINARY.search(beginning[:BEGINNING]):
+        return _text_type(beginning)
+    if kind == ARJ and not 0 < int.from_bytes(beginning[2:4], "little") <= 2600:
         return _text_type(beginning)
     if kind == "application/java-vm" and beginning[4:8] < b"\0\0\0\x20":
         return "application/x-mach-binary"  # a universal binary has few architectures, Java classes a version of 45 on

@@ -54,17 +54,39 @@ class _Place:
         return self.within or (self.start, self.body, self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Where a part's body really is: in the message, or in a part of it that was decoded."""
+
+    content: Content
+    start: int
+    end: int
+    encoding: str
+
+    def decoded(self) -> bytes:
+        """The whole body, decoded."""
+        return decoding.decode_all(self.content, self.start, self.end, self.encoding)
+
+
 def walk(content: Content, size: int, limits: Limits, deadline: float | None = None) -> Structure:
     """The structure of a message. Raises OutOfTime when it takes beyond `deadline` (of time.monotonic())."""
+    return walk_bodies(content, size, limits, deadline)[0]
+
+
+def walk_bodies(
+    content: Content, size: int, limits: Limits, deadline: float | None = None
+) -> tuple[Structure, list[Body]]:
+    """The same, with each part's body for those who look into it."""
     walker = _Walker(limits, deadline)
     walker.part(_Place(content, 0, size))
     walker.compare_boundaries()
-    return Structure(tuple(walker.parts), tuple(walker.problems))
+    return Structure(tuple(walker.parts), tuple(walker.problems)), walker.bodies
 
 
 class _Walker:
     def __init__(self, limits: Limits, deadline: float | None) -> None:
         self.parts: list[Part] = []
+        self.bodies: list[Body] = []
         self.problems: dict[tuple[Problem, str], None] = {}
         self._limits = limits
         self._deadline = deadline
@@ -122,6 +144,7 @@ class _Walker:
     ) -> int:
         number = len(self.parts)
         start, body, end = place.told
+        self.bodies.append(Body(place.content, place.body, place.end, declared.encoding))
         self.parts.append(
             Part(
                 number,
@@ -159,7 +182,8 @@ class _Walker:
         if not declared.known_encoding:
             self._doubt_encoding(content, body, end, kind)
         if text and (files := embedded_files(text)):
-            self._embedded(place, number, files, body if not encoding else None)
+            plain = encoding not in _DECODED
+            self._embedded(place, number, files, content if plain else text, body if plain else None)
 
     def _doubt_encoding(self, content: Content, body: int, end: int, kind: str) -> None:
         """Clients take an unknown encoding for none, or guess one."""
@@ -167,20 +191,20 @@ class _Walker:
         if guess != kind and guess not in (UNKNOWN, EMPTY):
             self._doubt("an unknown Content-Transfer-Encoding")
 
-    def _embedded(self, place: _Place, parent: int, files: list[EmbeddedFile], base: int | None) -> None:
-        """Adds files within a text that begins at `base`; None: within one that was decoded."""
+    def _embedded(self, place: _Place, parent: int, files: list[EmbeddedFile], text: Content, base: int | None) -> None:
+        """Adds files within a text that begins at `base` of its content; None: within `text`, which was decoded."""
         if len(files) > MOST_FILES:
             self._problem(Problem.PARTS, f"more than {MOST_FILES} files within a text")
         for file in files[:MOST_FILES]:
             if self._full():
                 return
-            within = place.child(place.start, place.end, parent)
-            within.body = place.body
-            if base is not None:
-                within.start, within.body, within.end = base + file.start, base + file.start, base + file.end
+            at = base or 0
+            within = None if base is not None else place.told
+            spot = _Place(text, at + file.start, at + file.end, parent, place.depth + 1, TEXT, within or place.within)
+            spot.body = at + file.body
             names = file_names((Reading(b"", (("name", file.raw_name),)),), self._limits.names)
             shown = Declaration(UNKNOWN, "", file.encoding, True, "attachment", names, (), ())
-            self._add(within, shown, UNKNOWN, names[: self._limits.names], file.true_type, file.size)
+            self._add(spot, shown, UNKNOWN, names[: self._limits.names], file.true_type, file.size)
 
     def _multipart(self, place: _Place, declared: Declaration, content_type: str) -> None:
         number = self._add(place, declared, content_type, declared.names, "", place.end - place.body)
@@ -202,7 +226,7 @@ class _Walker:
     def _around(self, place: _Place, number: int, start: int, end: int) -> None:
         """Preamble and epilogue: clients that understand no MIME show them."""
         if end - start > _LEAST_EMBEDDED and (files := embedded_files(place.content[start:end])):
-            self._embedded(place, number, files, start)
+            self._embedded(place, number, files, place.content, start)
 
     def _delimiters(self, place: _Place, declared: Declaration) -> Delimiters | None:
         """Where the parts are; None when no boundary leads to any."""

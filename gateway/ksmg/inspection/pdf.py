@@ -1,0 +1,88 @@
+"""PDF: whether it is encrypted, and the files and scripts in it. Not a reader: it looks at names wherever they stand.
+
+Source: ISO 32000-1 7.3.5 (names), 7.5.7 (object streams), 7.6 (encryption), 7.11 (files), 12.6.4 (actions).
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from ksmg.inspection.budget import Budget
+
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_NAME = re.compile(rb"/[A-Za-z#][A-Za-z0-9#]{1,60}")
+_STREAM = re.compile(rb"stream\r?\n")
+_FILE_NAME = re.compile(rb"/U?F\s{0,10}(?:\(((?:[^()\\]|\\.){0,500})\)|<([0-9A-Fa-f\s]{0,1000})>)", re.DOTALL)
+_DICTIONARY_BYTES = 2_000
+"""Bytes before a stream in which its dictionary stands."""
+_BOMB = 16_777_216
+"""Bytes of one object stream that are unpacked."""
+_SCRIPTS = (b"/JavaScript", b"/JS", b"/Launch")
+
+
+class PdfContent:
+    """What was found in a PDF."""
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data = data
+        self._budget = budget
+        self.names: set[bytes] = set()
+        self.file_names: list[str] = []
+        self.files: list[bytes] = []
+        self._read(data)
+        for dictionary, content in self._streams():
+            if b"/ObjStm" in dictionary:
+                self._read(content)
+            elif b"/EmbeddedFile" in dictionary:
+                self.files.append(content)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is encrypted, with or without a password to open it."""
+        return b"/Encrypt" in self.names
+
+    @property
+    def scripts(self) -> list[str]:
+        """Kinds of scripts and actions in it that start something."""
+        return [name[1:].decode() for name in _SCRIPTS if name in self.names]
+
+    def _read(self, data: bytes) -> None:
+        for name in dict.fromkeys(_NAME.findall(data)):
+            self.names.add(_plain(name))
+        self._budget.check_time()
+        if b"/Filespec" in self.names or b"/EmbeddedFile" in self.names or b"/EF" in self.names:
+            self.file_names += [_text(match) for match in _FILE_NAME.finditer(data)][:100]
+
+    def _streams(self) -> Iterator[tuple[bytes, bytes]]:
+        """Dictionary and unpacked content of the streams that matter."""
+        for match in _STREAM.finditer(self._data):
+            self._budget.check_time()
+            before = self._data[max(0, match.start() - _DICTIONARY_BYTES) : match.start()]
+            dictionary = _plain(before.rpartition(b" obj")[2])
+            if b"/ObjStm" in dictionary or b"/EmbeddedFile" in dictionary:
+                end = self._data.find(b"endstream", match.end())
+                raw = self._data[match.end() : end if end >= 0 else len(self._data)]
+                yield dictionary, self._unpacked(raw) if b"/Fl" in dictionary else raw
+
+    def _unpacked(self, raw: bytes) -> bytes:
+        try:
+            content = zlib.decompressobj().decompress(raw, _BOMB)
+        except zlib.error:
+            return b""
+        self._budget.count_bytes(len(content))
+        return content
+
+
+def _plain(raw: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), raw) if b"#" in raw else raw
+
+
+def _text(match: re.Match[bytes]) -> str:
+    """A string object: in parentheses or hexadecimal; UTF-16 with its mark, or about Latin-1."""
+    raw: bytes = match[1] if match[2] is None else _hexadecimal(match[2])
+    return raw[2:].decode("utf-16-be", "replace") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")
+
+
+def _hexadecimal(digits: bytes) -> bytes:
+    text = b"".join(digits.split()).decode("ascii")
+    return bytes.fromhex(text + "0" * (len(text) % 2))
