@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from ksmg.filter.answers import TRY_AGAIN
-from ksmg.rules.action import Action
+from ksmg.rules.treatment import Action
 
 from e2e import samples
 from e2e.appliance import Appliance

@@ -1,8 +1,10 @@
 """Mail from the internet to the organisation."""
 
 import pytest
-from ksmg.filter.answers import ANTISPAM_HEADER, SPAM_FLAG_HEADER, SUBJECT_TAG
-from ksmg.rules.action import Action
+from ksmg.changes.fields import ANTISPAM_HEADER, SPAM_FLAG_HEADER
+from ksmg.checks.verdict import Status
+from ksmg.rules.modules import DEFAULT_TREATMENTS
+from ksmg.rules.treatment import Action
 from lab.target import Target
 
 from e2e import samples
@@ -10,6 +12,8 @@ from e2e.appliance import Appliance
 from e2e.conftest import Send
 from e2e.mailbox import Mailbox
 from e2e.smtp import send
+
+TAG = DEFAULT_TREATMENTS[Status.SPAM]["tag"]
 
 
 @pytest.mark.parametrize("compose", [samples.greeting, samples.awkward])
@@ -43,7 +47,7 @@ def test_clean_mail_is_an_event(send_in: Send, appliance: Appliance, stranger: s
     sample = samples.greeting(stranger, employee)
     send_in(sample)
     event = appliance.event_about(sample.marker)
-    assert (event["action"], event["sender"], event["recipients"]) == (Action.DELIVER.value, stranger, [employee])
+    assert (event["action"], event["sender"], event["recipients"]) == (Action.SKIP.value, stranger, [employee])
 
 
 def test_spam_is_delivered_with_its_subject_tagged(
@@ -51,7 +55,7 @@ def test_spam_is_delivered_with_its_subject_tagged(
 ) -> None:
     sample = samples.spam(stranger, employee)
     assert send_in(sample).code == 250
-    assert inside.receive(sample.marker).message["Subject"] == f"{SUBJECT_TAG}{sample.subject}"
+    assert inside.receive(sample.marker).message["Subject"] == f"{TAG} {sample.subject}"
 
 
 def test_spam_is_delivered_with_a_header_for_mail_programs(

@@ -2,7 +2,7 @@
 
 import pytest
 from ksmg.filter.answers import REFUSED
-from ksmg.rules.action import Action
+from ksmg.rules.treatment import Action
 
 from e2e import samples
 from e2e.appliance import Appliance

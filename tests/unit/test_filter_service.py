@@ -36,7 +36,13 @@ def policy(tmp_path: Path) -> DataPolicy:
         .replace("/tmp/k", f"{tmp_path}/k")
     )
     moved = parse_policy(yaml.safe_load(text))
-    for place in (*(moved.place(row) for row in ("backup", "message_events", "system_events")), spool_directory(moved)):
+    for place in (
+        *(
+            moved.place(row)
+            for row in ("backup", "message_events", "system_events", "statistics", "spam_quarantine", "rules")
+        ),
+        spool_directory(moved),
+    ):
         Path(place).mkdir(parents=True)
     return moved
 

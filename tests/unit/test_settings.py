@@ -22,14 +22,10 @@ def test_keys_are_unique_and_explained() -> None:
 
 def test_groups_are_nested_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "gateway.json"
-    file.write_text('{"hostname": "GW.example.org", "actions": {"spam": "reject"}, "dkim": []}')
+    file.write_text('{"hostname": "GW.example.org", "spam_quarantine": {"when_full": "refuse"}, "dkim": []}')
     settings = load_settings(file)
     assert settings is not None
-    assert (settings["actions.spam"], settings["hostname"], settings["actions.infected"]) == (
-        "reject",
-        "gw.example.org",
-        "reject",
-    )
+    assert (settings["spam_quarantine.when_full"], settings["hostname"]) == ("refuse", "gw.example.org")
 
 
 def test_no_file_is_not_an_error(tmp_path: Path) -> None:
@@ -41,9 +37,8 @@ def test_no_file_is_not_an_error(tmp_path: Path) -> None:
     [
         ([], "one JSON object"),
         ({"colour": 1}, "no setting colour"),
-        ({"actions": {"spam": "burn"}}, "actions.spam must be one of"),
-        ({"actions": {"infected": "deliver"}}, "actions.infected must be one of"),
-        ({"actions": {"ham": "deliver"}}, "no setting actions.ham"),
+        ({"spam_quarantine": {"when_full": "burn"}}, "spam_quarantine.when_full must be one of"),
+        ({"unscanned": {"per_day": 1}}, "no setting unscanned.per_day"),
         ({"hostname": "a b"}, "hostname must be a domain name"),
         ({"postmaster": "x\r\n@y"}, "postmaster must be a mail address"),
         ({"internal_networks": ["10.0.0.1/8"]}, "has host bits set"),

@@ -18,6 +18,8 @@ class ExitCode(enum.IntEnum):
     """The account may not do this."""
     UNHEALTHY = 5
     """`status` found something that does not work."""
+    DIFFERENT = 6
+    """`replay` found a difference."""
 
 
 class CommandFailure(Exception):

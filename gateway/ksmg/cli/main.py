@@ -10,12 +10,26 @@ from collections.abc import Sequence
 from ksmg import __version__
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
+from ksmg.rules.fields import RulesError
 from ksmg.settings import SettingsError
 from ksmg.system.account import WrongAccount
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
-VERBS = ("status", "events", "backup", "certificates", "dkim", "policy", "password-hash")
+VERBS = (
+    "status",
+    "events",
+    "explain",
+    "replay",
+    "backup",
+    "quarantine",
+    "rules",
+    "lists",
+    "certificates",
+    "dkim",
+    "policy",
+    "password-hash",
+)
 """The verbs; each is a module of this package."""
 
 
@@ -29,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
-    except (CommandFailure, WrongAccount, PolicyError, SettingsError, OSError, sqlite3.Error) as error:
+    except (CommandFailure, WrongAccount, PolicyError, SettingsError, RulesError, OSError, sqlite3.Error) as error:
         failure = _explained(error)
         print(f"ksmg: {failure}", *filter(None, [failure.hint]), sep="\n      ", file=sys.stderr)
         return failure.code
@@ -50,7 +64,7 @@ def _explained(error: Exception) -> CommandFailure:
             return CommandFailure(
                 f"{what} may not be opened by this account.", "Run the command as root.", ExitCode.DENIED
             )
-        case PolicyError() | SettingsError():
+        case PolicyError() | SettingsError() | RulesError():
             return CommandFailure(str(error))
         case _:
             return CommandFailure(f"It did not work: {error}")

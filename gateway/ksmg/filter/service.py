@@ -1,62 +1,57 @@
 """Puts the filter together out of policy and settings, and runs it until it is told to end."""
 
 import asyncio
-import logging
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import time
 
 from ksmg.checks.verdict import Check
+from ksmg.filter.assembly import make_judgement
+from ksmg.filter.budget import HOUR, Budget
+from ksmg.filter.chronicle import Chronicle
+from ksmg.filter.delivery import Delivery
 from ksmg.filter.engine_watch import EngineWatch
 from ksmg.filter.pipeline import Pipeline
 from ksmg.filter.recorder import Recorder
+from ksmg.filter.rules_in_force import RulesInForce
 from ksmg.filter.server import Server
-from ksmg.mail.facts import Neighbourhood
-from ksmg.mail.spool import Spool, SpooledMessage
-from ksmg.mail.structure import Structure
+from ksmg.mail.spool import Spool
 from ksmg.policy import DataPolicy
-from ksmg.rules.action import Action, OnFailure
-from ksmg.rules.default import DefaultRule
+from ksmg.rules.store import open_rules
+from ksmg.rules.treatment import Action
 from ksmg.settings import Settings
-from ksmg.stores.backup import Backup
-from ksmg.stores.locations import open_backup, open_message_events, open_system_events, spool_directory
+from ksmg.stores.event_search import Criteria
+from ksmg.stores.locations import (
+    open_backup,
+    open_message_events,
+    open_spam_quarantine,
+    open_system_events,
+    spool_directory,
+)
+from ksmg.stores.message_store import StoredMessage
 from ksmg.stores.system_events import Name, SystemEvent
+from ksmg.submission.client import submit
 from ksmg.system.syslog import Syslog
 from ksmg.system.systemd import notify, watchdog_interval
-
-_log = logging.getLogger(__name__)
-
-
-def make_rule(settings: Settings) -> DefaultRule:
-    """The default rule with the chosen actions."""
-    return DefaultRule(
-        infected=Action(settings["actions.infected"]),
-        spam=Action(settings["actions.spam"]),
-        on_failure={check: OnFailure(settings[f"{check}.on_failure"]) for check in ("antivirus", "antispam")},
-    )
 
 
 class FilterService:
     """The running filter. Raises OSError or sqlite3.Error from `run` when one of its places cannot be used."""
 
     def __init__(self, policy: DataPolicy, settings: Settings, checks: list[Check], syslog: Syslog) -> None:
-        self._backup: Backup = open_backup(policy)
-        self._recorder = Recorder(open_message_events(policy, settings), open_system_events(policy, settings), syslog)
+        """Raises RulesError, or OSError, when the rules cannot be read."""
+        messages = open_message_events(policy, settings)
+        self._recorder = Recorder(messages, open_system_events(policy, settings), syslog)
         self._watch = EngineWatch(checks, self._recorder.record)
+        self._rules = RulesInForce(open_rules(policy), self._recorder.record)
         self._spool = Spool(spool_directory(policy))
-        self._backup_thread = ThreadPoolExecutor(1, "backup")
+        self._stores = (open_backup(policy), open_spam_quarantine(policy, settings, self._lost))
+        per_hour = settings.number("unscanned.per_hour")
+        budget = Budget(per_hour, _passed_unscanned(policy, settings, per_hour))
         self._pipeline = Pipeline(
-            node=settings.text("hostname"),
-            neighbourhood=Neighbourhood(
-                settings["internal_networks"], (entry["domain"] for entry in settings["relay_domains"])
-            ),
-            inspect=_inspect,
-            checks=checks,
-            rule=make_rule(settings),
-            backup=self._backup,
-            backup_thread=self._backup_thread,
-            watch=self._watch,
-            record=self._recorder.record,
+            make_judgement(settings, self._rules, checks, self._watch, budget),
+            Delivery(*self._stores, submit, spool_directory(policy)),
+            Chronicle(settings.text("hostname"), self._recorder.message),
         )
 
     async def run(self, listening: socket.socket, *notices: SystemEvent) -> None:
@@ -65,22 +60,23 @@ class FilterService:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end.set)
         self._spool.empty()
-        self._backup.open()
         self._recorder.start()
         try:
+            for store in self._stores:
+                store.open()
             for notice in (*notices, SystemEvent(Name.FILTER_STARTED)):
                 self._recorder.record(notice)
             await self._serve(listening, end)
             self._recorder.record(SystemEvent(Name.FILTER_STOPPED))
         finally:
-            self._backup_thread.shutdown()
+            for store in self._stores:
+                store.close()
             self._recorder.stop()
-            self._backup.close()
 
     async def _serve(self, listening: socket.socket, end: asyncio.Event) -> None:
         server = Server(self._spool, self._pipeline.process)
         await server.start(listening)
-        companions = [asyncio.create_task(self._watch.watch()), asyncio.create_task(_stay_alive())]
+        companions = [asyncio.create_task(c) for c in (self._watch.watch(), self._rules.watch(), _stay_alive())]
         notify("READY=1")
         await end.wait()
         notify("STOPPING=1")
@@ -88,9 +84,17 @@ class FilterService:
         for companion in companions:
             companion.cancel()
 
+    def _lost(self, message: StoredMessage) -> None:
+        """The quarantine was full, and a message went that nobody had decided about."""
+        detail = {"quarantine_id": message.id, "queue_id": message.queue_id, "size": message.size}
+        self._recorder.record(SystemEvent(Name.HELD_MESSAGE_LOST, detail))
 
-async def _inspect(_: SpooledMessage) -> Structure:
-    return Structure(())
+
+def _passed_unscanned(policy: DataPolicy, settings: Settings, most: int) -> list[float]:
+    """When messages passed unscanned within the last hour: a restart does not give the budget anew."""
+    criteria = Criteria(unscanned=True, since=time.time() - HOUR)
+    found = open_message_events(policy, settings).search(criteria, limit=most)
+    return sorted(event.time for event in found if event.first and event.action != Action.TEMPFAIL.value)
 
 
 async def _stay_alive() -> None:

@@ -37,3 +37,8 @@ class Envelope:
             queue_id=readable(macros.get("i", b"")),
             account=readable(macros.get("auth_authen", b"")),
         )
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether an address has other characters than ASCII, so that mail servers on its way must know RFC 6531."""
+        return not all(address.isascii() for address in (self.sender, *self.recipients))

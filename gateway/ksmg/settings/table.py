@@ -115,7 +115,6 @@ def host(value: Any) -> str:
     return _text(value, re.compile(r"\[?[A-Za-z0-9.:_-]{1,255}\]?(:\d{1,5})?"), "a host such as [10.0.0.5]:25")
 
 
-_ON_FAILURE = ("tempfail", "deliver_marked")
 _VIEW, _RULES, _MTA = "view_settings", "view_rules", "view_mta_settings"
 
 SETTINGS: tuple[Setting, ...] = (
@@ -145,19 +144,6 @@ SETTINGS: tuple[Setting, ...] = (
         _VIEW,
         "The web administrator's password; null locks.",
     ),
-    Setting(
-        "actions.infected", one_of("reject"), "reject", "word", "", _RULES, "What is done with an infected message."
-    ),
-    Setting("actions.spam", one_of("tag", "deliver", "reject"), "tag", "word", "", _RULES, "What is done with spam."),
-    Setting(
-        "antivirus.on_failure",
-        one_of(*_ON_FAILURE),
-        "tempfail",
-        "word",
-        "",
-        _RULES,
-        "When clamd cannot judge a message.",
-    ),
     Setting("antivirus.timeout", whole(1, 240), 120, "whole", "s", _RULES, "How long clamd may take for a message."),
     Setting("antivirus.concurrency", whole(1, 16), 3, "whole", "scans", _RULES, "Messages that clamd scans at a time."),
     Setting(
@@ -168,15 +154,6 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes",
         _RULES,
         "The largest message for clamd.",
-    ),
-    Setting(
-        "antispam.on_failure",
-        one_of(*_ON_FAILURE),
-        "tempfail",
-        "word",
-        "",
-        _RULES,
-        "When rspamd cannot judge a message.",
     ),
     Setting("antispam.timeout", whole(1, 240), 60, "whole", "s", _RULES, "How long rspamd may take for a message."),
     Setting(
@@ -190,6 +167,24 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes",
         _RULES,
         "The largest message for rspamd.",
+    ),
+    Setting(
+        "unscanned.per_hour",
+        whole(0, 10**6),
+        100,
+        "whole",
+        "messages",
+        _RULES,
+        "Messages that rules may let pass unscanned in an hour; then temporary failure.",
+    ),
+    Setting(
+        "spam_quarantine.when_full",
+        one_of("evict", "refuse"),
+        "evict",
+        "word",
+        "",
+        _RULES,
+        "Held messages when there is no more room: the oldest go, or new ones get 452.",
     ),
     Setting(
         "message_events.days",

@@ -3,12 +3,13 @@
 Where the policy lets users set a cap, the settings come first.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ksmg.policy import DataPolicy
 from ksmg.settings import FILE_NAME, Settings
-from ksmg.stores.backup import Backup
 from ksmg.stores.message_events import MessageEventLog
+from ksmg.stores.message_store import MessageStore, StoredMessage
 from ksmg.stores.system_events import SystemEventLog
 
 FILTER_UNIT = "ksmg-filter.service"
@@ -30,9 +31,21 @@ def settings_file(policy: DataPolicy) -> Path:
     return Path(policy.place("settings")) / FILE_NAME
 
 
-def open_backup(policy: DataPolicy) -> Backup:
+def open_backup(policy: DataPolicy) -> MessageStore:
     """Backup. Its cap is the policy's alone."""
-    return Backup(Path(policy.place("backup")), _cap(policy.retention("backup").bytes))
+    return MessageStore(Path(policy.place("backup")), _cap(policy.retention("backup").bytes))
+
+
+def open_spam_quarantine(
+    policy: DataPolicy, settings: Settings, lost: Callable[[StoredMessage], None] | None = None
+) -> MessageStore:
+    """The Anti-Spam quarantine. Its cap is the policy's alone; the settings say what happens when it is full."""
+    return MessageStore(
+        Path(policy.place("spam_quarantine")),
+        _cap(policy.retention("spam_quarantine").bytes),
+        refuse_when_full=settings.text("spam_quarantine.when_full") == "refuse",
+        lost=lost,
+    )
 
 
 def open_message_events(policy: DataPolicy, settings: Settings) -> MessageEventLog:
