@@ -108,15 +108,15 @@ def test_a_wrong_pattern_is_told(pattern: Any, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["a.*b", "^a.*a.*b", "^[ab]*[ab]*c", "a?a?a?a?a?a?a?a?c"])
 def test_no_address_keeps_an_expression_busy(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert expression(text).search("a" * 320) is None
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_no_address_keeps_a_wildcard_busy() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches("*a*a*a*a*a*a*a*a*a*b@*", "a" * 5000 + "@example.com")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @given(some.text("ab*?", min_size=1, max_size=6), some.text("ab", max_size=8))
@@ -287,6 +287,6 @@ def test_each_recipient_gets_exactly_the_first_rule_that_matches(whens: list[dic
 def test_many_recipients_and_rules_take_less_than_a_second() -> None:
     rules = rule_set(*({"name": f"{n}", "when": {"recipient": [f"a{n}@x.org", f".t{n}.org"]}} for n in range(100)))
     message = facts("", *(f"user{number}@example.org" for number in range(5_000)))
-    started = time.perf_counter()
+    started = time.process_time()
     rules.assign(message)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

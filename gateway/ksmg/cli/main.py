@@ -11,6 +11,7 @@ from ksmg import __version__
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
 from ksmg.rules.fields import RulesError
+from ksmg.rules.fields import RulesError
 from ksmg.settings import SettingsError
 from ksmg.system.account import WrongAccount
 

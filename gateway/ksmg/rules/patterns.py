@@ -13,7 +13,7 @@ Case never matters. A domain outside ASCII and its encoded form (RFC 5890) are t
 
 import enum
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ksmg.rules.directory import Directory
@@ -90,26 +90,36 @@ def domain_of(address: str) -> str:
 
 def matcher(patterns: Iterable[Pattern], directory: Directory) -> Match:
     """Whether any of the patterns matches, compiled: one look-up for all addresses and one for all domains."""
-    values = {kind: frozenset(p.value for p in patterns if p.kind is kind) for kind in Kind}
+    given = tuple(patterns)
+    values = {kind: frozenset(p.value for p in given if p.kind is kind) for kind in Kind}
     if values[Kind.ANY]:
         return lambda _text, _domain: True
     exact, domains = values[Kind.EXACT], values[Kind.DOMAIN] | values[Kind.TREE]
-    below = values[Kind.TREE] | values[Kind.SUBDOMAINS]
-    wildcards = tuple(wildcard(value).match for value in sorted(values[Kind.WILDCARD]))
-    expressions = tuple(expression(value).search for value in sorted(values[Kind.EXPRESSION]))
-    groups = tuple(sorted(values[Kind.GROUP]))
+    others = tuple(_slower(values, directory))
+    if not others:
+        return lambda text, domain: text in exact or domain in domains
 
-    def others(text: str, domain: str) -> bool:
-        return (
-            (bool(below) and is_below(domain, below))
-            or any(match(text) for match in wildcards)
-            or (len(text) <= LONGEST_TEXT and any(search(text) for search in expressions))
-            or any(directory.is_member(text, group) for group in groups)
-        )
+    def match(text: str, domain: str) -> bool:
+        if text in exact or domain in domains:
+            return True
+        for other in others:  # noqa: SIM110 - a generator for each address would double the time
+            if other(text, domain):
+                return True
+        return False
 
-    if below or wildcards or expressions or groups:
-        return lambda text, domain: text in exact or domain in domains or others(text, domain)
-    return lambda text, domain: text in exact or domain in domains
+    return match
+
+
+def _slower(values: Mapping[Kind, frozenset[str]], directory: Directory) -> Iterator[Match]:
+    """One function for each kind of pattern that is given and that no single look-up decides."""
+    if below := values[Kind.TREE] | values[Kind.SUBDOMAINS]:
+        yield lambda _, domain: is_below(domain, below)
+    if wildcards := tuple(wildcard(value).match for value in sorted(values[Kind.WILDCARD])):
+        yield lambda text, _: any(match(text) for match in wildcards)
+    if expressions := tuple(expression(value).search for value in sorted(values[Kind.EXPRESSION])):
+        yield lambda text, _: len(text) <= LONGEST_TEXT and any(search(text) for search in expressions)
+    if groups := tuple(sorted(values[Kind.GROUP])):
+        yield lambda text, _: any(directory.is_member(text, group) for group in groups)
 
 
 def is_below(domain: str, parents: frozenset[str]) -> bool:

@@ -95,7 +95,7 @@ def _takes(outer: str, inner: str) -> bool:
 
 def _after_stars(outer: str, places: Iterable[int]) -> set[int]:
     """The places, and those behind stars, which may take nothing."""
-    found = set()
+    found: set[int] = set()
     for place in places:
         letters = outer[place:]
         found.update(range(place, place + 1 + len(letters) - len(letters.lstrip("*"))))

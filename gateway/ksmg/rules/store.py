@@ -74,13 +74,16 @@ class RuleStore:
 
     def version(self, digest: str) -> RuleSet | None:
         """The rule set of that digest; None when it is not kept any more. Raises RulesError."""
+        found = self.version_data(digest)
+        return None if found is None else self._parsed(found)
+
+    def version_data(self, digest: str) -> bytes | None:
+        """The document of that digest, as its file has it. Raises RulesError, or OSError."""
         with contextlib.suppress(FileNotFoundError):
             if digest.isalnum():
-                return self._parsed(_read(self._versions / f"{digest}.json"))
-        active = self.data()
-        builtin = written(default_document())
-        found = next((data for data in (active, builtin) if digest_of(data) == digest), None)
-        return None if found is None else self._parsed(found)
+                return _read(self._versions / f"{digest}.json")
+        others = (self.data(), written(default_document()))
+        return next((data for data in others if digest_of(data) == digest), None)
 
     def versions(self) -> list[Version]:
         """The versions that are kept, newest first."""
@@ -132,8 +135,12 @@ def load_rules(policy: DataPolicy) -> RuleSet:
 
 def open_rules(policy: DataPolicy) -> RuleStore:
     """The rule sets in the place that the policy gives them, with the lists there."""
-    place = Path(policy.place("rules"))
-    return RuleStore(place, Lists(place / "lists"))
+    return RuleStore(Path(policy.place("rules")), open_lists(policy))
+
+
+def open_lists(policy: DataPolicy) -> Lists:
+    """The allow and deny lists, in the same place."""
+    return Lists(Path(policy.place("rules")) / "lists")
 
 
 def digest_of(data: bytes) -> str:

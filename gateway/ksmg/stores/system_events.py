@@ -45,6 +45,10 @@ class Name(enum.Enum):
     """Somebody looked at a message in Backup."""
     BACKUP_RELEASED = "backup_released"
     """Somebody had a message delivered from Backup."""
+    RULES_CHANGED = "rules_changed"
+    """Somebody changed the rules."""
+    LISTS_CHANGED = "lists_changed"
+    """Somebody changed an allow or deny list."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
 
