@@ -163,7 +163,7 @@ def _variants(name: str) -> Iterator[str]:
     yield readable(name)
     if not _ODD.search(name):
         return
-    yield _INVISIBLE.sub("", name).strip()
+    yield readable(_INVISIBLE.sub("", name))
     if "\0" in name:
         yield readable(name.partition("\0")[0])
     bases = [readable(re.split(r"[\\/]", name)[-1]), *_streams(readable(name))]

@@ -4,6 +4,7 @@ Source: RFC 2045 5.1, RFC 2183, RFC 2231; and what clients do with values that f
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _SPACE = rb"[ \t\r\n]*"
@@ -16,6 +17,7 @@ _LOOSE = re.compile(
     rb'([a-zA-Z0-9_.-]{1,60})(\*?[0-9]{0,4}\*?)[ \t]{0,20}=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;]+)', re.DOTALL
 )
 _FOLD = re.compile(rb"\r?\n[ \t]*")
+_TOKEN = re.compile(rb"[^\s()<>@,;:\\\"/\[\]?=]+")
 _COMMENT = re.compile(rb"\([^()]*\)")
 LONGEST_VALUE = 16_384
 """Bytes of a field that is read in more than one way. Names in RFC 2231's pieces have some hundreds."""
@@ -54,7 +56,8 @@ def read_value(raw: bytes) -> tuple[Reading, ...]:
 def _odd_readings(raw: bytes, word: bytes) -> tuple[Reading, ...]:
     flat = _FOLD.sub(b" ", raw)
     tail = flat.partition(b";")[2] if b";" in flat else flat
-    ways = (_careful(tail), _careful(tail, escapes=False), _at_semicolons(tail), _anywhere(flat), _joined(raw))
+    cut = (_at_semicolons(tail, read) for read in (_stripped, _unquoted, _uncommented, _token))
+    ways = (_careful(tail), _careful(tail, escapes=False), *cut, _anywhere(flat), _joined(raw))
     return tuple(Reading(word, way) for way in dict.fromkeys(ways) if way) or (Reading(word, ()),)
 
 
@@ -101,17 +104,32 @@ def _bare(text: bytes, at: int) -> tuple[bytes, int]:
     return text[at:stop].strip(), stop + 1
 
 
-def _at_semicolons(text: bytes) -> tuple[tuple[str, bytes], ...]:
-    """Cut at every semicolon, quoted or not; then up to the first space."""
-    found = []
-    for piece in text.split(b";", _MOST_PARAMETERS):
-        name, equals, value = piece.partition(b"=")
-        if equals:
-            found.append((_key(name), value.strip().strip(b'"')))
-            plain = _COMMENT.sub(b"", value).split()
-            if len(plain) > 1 and not value.lstrip().startswith(b'"'):
-                found.append((_key(name), plain[0]))
-    return tuple(found)
+def _at_semicolons(text: bytes, read: Callable[[bytes], bytes]) -> tuple[tuple[str, bytes], ...]:
+    """Cut at every semicolon, quoted or not; `read` makes the value of what stands there."""
+    pieces = (piece.partition(b"=") for piece in text.split(b";", _MOST_PARAMETERS))
+    found = ((_key(name), read(value.strip())) for name, equals, value in pieces if equals)
+    return tuple((name, value) for name, value in found if value)
+
+
+def _stripped(value: bytes) -> bytes:
+    return value.strip(b'"')
+
+
+def _unquoted(value: bytes) -> bytes:
+    """Without quotes only where they stand around all of it."""
+    if len(value) > 1 and value[:1] == value[-1:] == b'"':
+        return value[1:-1].replace(b"\\\\", b"\\").replace(b'\\"', b'"')
+    return value
+
+
+def _uncommented(value: bytes) -> bytes:
+    return _COMMENT.sub(b"", value).strip()
+
+
+def _token(value: bytes) -> bytes:
+    """Up to the first character that may not stand outside of quotes (RFC 2045 5.1)."""
+    match = _TOKEN.match(_uncommented(value))
+    return match[0] if match else b""
 
 
 def _anywhere(text: bytes) -> tuple[tuple[str, bytes], ...]:

@@ -1,0 +1,1 @@
+"""Fuzzing of what reads a stranger's bytes: the milter protocol and the inspection."""
