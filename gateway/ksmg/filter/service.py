@@ -25,6 +25,7 @@ from ksmg.stores.locations import (
     open_backup,
     open_message_events,
     open_spam_quarantine,
+    open_statistics,
     open_system_events,
     spool_directory,
 )
@@ -40,8 +41,8 @@ class FilterService:
 
     def __init__(self, policy: DataPolicy, settings: Settings, checks: list[Check], syslog: Syslog) -> None:
         """Raises RulesError, or OSError, when the rules cannot be read."""
-        messages = open_message_events(policy, settings)
-        self._recorder = Recorder(messages, open_system_events(policy, settings), syslog)
+        logs = open_message_events(policy, settings), open_system_events(policy, settings)
+        self._recorder = Recorder(*logs, syslog, open_statistics(policy))
         self._watch = EngineWatch(checks, self._recorder.record)
         self._rules = RulesInForce(open_rules(policy), self._recorder.record)
         self._spool = Spool(spool_directory(policy))

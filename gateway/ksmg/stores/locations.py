@@ -10,6 +10,7 @@ from ksmg.policy import DataPolicy
 from ksmg.settings import FILE_NAME, Settings
 from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.message_store import MessageStore, StoredMessage
+from ksmg.stores.statistics import Statistics
 from ksmg.stores.system_events import SystemEventLog
 
 FILTER_UNIT = "ksmg-filter.service"
@@ -55,6 +56,11 @@ def open_message_events(policy: DataPolicy, settings: Settings) -> MessageEventL
     return MessageEventLog(
         Path(policy.place("message_events")), days, settings.number("message_events.bytes", retention.bytes)
     )
+
+
+def open_statistics(policy: DataPolicy) -> Statistics:
+    """The operation statistics. They have no cap: an hour of them is small."""
+    return Statistics(Path(policy.place("statistics")))
 
 
 def open_system_events(policy: DataPolicy, settings: Settings) -> SystemEventLog:
