@@ -11,7 +11,6 @@ from ksmg import __version__
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
 from ksmg.rules.fields import RulesError
-from ksmg.rules.fields import RulesError
 from ksmg.settings import SettingsError
 from ksmg.system.account import WrongAccount
 
