@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -57,27 +58,121 @@ async def engine(path: Path, serve: Serve) -> AsyncIterator[None]:
     await asyncio.gather(*filter(None, connections))
 
 
-async def test_an_open_file_is_handed_to_clamd(tmp_path: Path, message: Path) -> None:
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(tmp_path / "clamd"))
-    listening.listen()
+class SessionClamd:
+    """A fake clamd that gets files in sessions, and ends each session after a number of them."""
 
-    def serve() -> bytes:
-        connection, _ = listening.accept()
-        with connection:
-            command = connection.recv(len(b"zFILDES\0"))
-            _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(4))
+    def __init__(self, path: Path, scans_per_session: int = 99) -> None:
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._scans = scans_per_session
+        self._thread = threading.Thread(target=self._serve)
+        self.sessions: list[list[bytes]] = []
+
+    def __enter__(self) -> "SessionClamd":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # the end of the test
+            while True:
+                connection, _ = self._listening.accept()
+                with connection:
+                    self._session(connection)
+
+    def _session(self, connection: socket.socket) -> None:
+        assert connection.recv(len(b"zIDSESSION\0")) == b"zIDSESSION\0"
+        contents: list[bytes] = []
+        self.sessions.append(contents)
+        while len(contents) < self._scans:
+            command, ancillary, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(4))
+            if not command:
+                return
+            assert command == b"zFILDES\0\0"
             (descriptor,) = array.array("i", ancillary[0][2])
             with os.fdopen(descriptor, "rb") as file:
-                content = file.read()
-            connection.sendall(b"fd[9]: Eicar-Test FOUND\0")
-        return command + content
+                contents.append(file.read())
+            connection.sendall(b"%d: fd[9]: Eicar-Test FOUND\0" % len(contents))
 
-    served_bytes = asyncio.create_task(asyncio.to_thread(serve))
-    scan = await Clamd(tmp_path / "clamd").scan(message)
-    assert scan.malware == "Eicar-Test"
-    assert await served_bytes == b"zFILDES\0" + CONTENT
-    listening.close()
+
+async def test_open_files_are_handed_to_clamd_in_one_session(tmp_path: Path, message: Path) -> None:
+    with SessionClamd(tmp_path / "clamd") as fake:
+        client = Clamd(tmp_path / "clamd", timeout=5)
+        assert [(await client.scan(message)).malware for _ in range(3)] == ["Eicar-Test"] * 3
+        client.close()
+    assert fake.sessions == [[CONTENT] * 3]
+
+
+async def test_a_session_that_clamd_ended_is_replaced(tmp_path: Path, message: Path) -> None:
+    with SessionClamd(tmp_path / "clamd", scans_per_session=1) as fake:
+        client = Clamd(tmp_path / "clamd", timeout=5)
+        for _ in range(3):
+            assert (await client.scan(message)).malware == "Eicar-Test"
+        client.close()
+    assert fake.sessions == [[CONTENT]] * 3
+
+
+async def test_each_scan_under_way_has_its_own_session(tmp_path: Path, message: Path) -> None:
+    waiting: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"FILDES\0")
+        waiting.append(writer)
+        if len(waiting) == 2:
+            for number, both in enumerate(waiting):
+                both.write(b"1: fd[9]: Malware-%d FOUND\0" % number)
+        await reader.read()
+
+    async with engine(tmp_path / "clamd", serve):
+        client = Clamd(tmp_path / "clamd", timeout=5)
+        found = await asyncio.gather(client.scan(message), client.scan(message))
+        client.close()
+    assert {scan.malware for scan in found} == {"Malware-0", "Malware-1"}
+
+
+async def test_a_late_answer_is_not_taken_for_the_next_message(tmp_path: Path, message: Path) -> None:
+    sessions = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sessions
+        sessions += 1
+        await reader.readuntil(b"FILDES\0")
+        if sessions == 1:
+            await reader.read()  # until the client gives up
+        writer.write(b"1: fd[9]: OK\0" if sessions == 2 else b"1: fd[9]: Late FOUND\0")
+        await reader.read()
+
+    async with engine(tmp_path / "clamd", serve):
+        client = Clamd(tmp_path / "clamd", timeout=0.2)
+        with pytest.raises(EngineFailure):
+            await client.scan(message)
+        assert (await client.scan(message)).malware is None
+        client.close()
+
+
+async def test_a_message_that_is_gone_is_no_failure_of_clamd(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailure) as failure:
+        await Clamd(tmp_path / "clamd").scan(tmp_path / "gone")
+    assert failure.value.reason is Reason.ERROR
+
+
+async def test_pieces_of_a_message_are_streamed_with_something_before_them(tmp_path: Path, message: Path) -> None:
+    received = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"zINSTREAM\0")
+        while size := int.from_bytes(await reader.readexactly(4)):
+            received.append(await reader.readexactly(size))
+        writer.write(b"stream: OK\0")
+
+    async with engine(tmp_path / "clamd", serve):
+        await Clamd(tmp_path / "clamd").scan_spans(message, [(0, 7), (14, 18)], b"X: y\r\n")
+    assert b"".join(received) == b"X: y\r\nSubjectbody"
 
 
 async def test_content_is_streamed_to_a_clamd_that_refuses_files(tmp_path: Path, message: Path) -> None:
@@ -90,7 +185,7 @@ async def test_content_is_streamed_to_a_clamd_that_refuses_files(tmp_path: Path,
             received.append(await reader.readexactly(size))
             writer.write(b"stream: OK\0")
         else:
-            writer.write(b"fd[9]: Not a regular file. ERROR\0")
+            writer.write(b"1: fd[9]: Not a regular file. ERROR\0")
 
     async with engine(tmp_path / "clamd", serve):
         client = Clamd(tmp_path / "clamd")

@@ -1,10 +1,11 @@
-"""rspamd's `/checkv2`: a lean HTTP/1.1 request over its unix socket, one connection per message."""
+"""rspamd's `/checkv2`: a lean HTTP/1.1 request over its unix socket. rspamd closes each connection after its answer."""
 
 import asyncio
 import contextlib
 import enum
 import json
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,27 +179,42 @@ class Rspamd:
             raise EngineFailure(Reason.ERROR, "rspamd does not answer to ping")
 
     async def _exchange(self, request: bytes, file: Path | None = None) -> bytes:
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(self._path))
-        except OSError as error:
-            raise EngineFailure(Reason.UNREACHABLE, f"rspamd cannot be reached: {error.strerror or error}") from None
-        try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an early answer: it says why
-                await _send(writer, request, file)
-            return await _response(reader)
-        except OSError as error:
-            raise EngineFailure(
-                Reason.UNREACHABLE, f"the connection to rspamd broke: {error.strerror or error}"
-            ) from None
-        finally:
-            writer.transport.abort()
+        """A whole response. Sockets as they are: streams cost twice as much processor time."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
+            try:
+                await asyncio.get_running_loop().sock_connect(connection, str(self._path))
+            except OSError as error:
+                raise _unreachable("rspamd cannot be reached", error) from None
+            try:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an early answer: it says why
+                    await _send(connection, request, file)
+                return await _response(connection)
+            except OSError as error:
+                raise _unreachable("the connection to rspamd broke", error) from None
 
 
-async def _response(reader: asyncio.StreamReader) -> bytes:
+def _unreachable(what: str, error: OSError) -> EngineFailure:
+    return EngineFailure(Reason.UNREACHABLE, f"{what}: {error.strerror or error}")
+
+
+async def _send(connection: socket.socket, request: bytes, file: Path | None) -> None:
+    loop = asyncio.get_running_loop()
+    if file is None:
+        return await loop.sock_sendall(connection, request)
+    with file.open("rb", buffering=0) as content:
+        data = request + content.read(_CHUNK)
+        while data:
+            await loop.sock_sendall(connection, data)
+            data = content.read(_CHUNK)
+    return None
+
+
+async def _response(connection: socket.socket) -> bytes:
     """A whole response: until its Content-Length is there, or until the end of the connection."""
+    loop = asyncio.get_running_loop()
     received = bytearray()
     while len(received) < _LONGEST_ANSWER and not _complete(received):
-        piece = await reader.read(_CHUNK)
+        piece = await loop.sock_recv(connection, _CHUNK)
         if not piece:
             break
         received += piece
@@ -214,13 +230,3 @@ def _complete(received: bytearray) -> bool:
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
             return len(body) >= int(value)
     return False
-
-
-async def _send(writer: asyncio.StreamWriter, request: bytes, file: Path | None) -> None:
-    writer.write(request)
-    if file is not None:
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                writer.write(chunk)
-                await writer.drain()
-    await writer.drain()
