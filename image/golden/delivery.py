@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from golden.problem import Problem
+from golden.seal_root import PACKAGE_FACTS_PLACE
 from golden.stage import Build
 
 BLOCK = 1 << 22
@@ -78,8 +79,7 @@ def _digest(path: Path) -> str:
 
 def _manifest(build: Build) -> str:
     """Name, version and architecture of every installed package, from the topmost dpkg database."""
-    database = "usr/share/factory/var/lib/dpkg/status"
-    text = (build.results["seal"].file("root") / database).read_text()
+    text = (build.results["seal"].file("root") / PACKAGE_FACTS_PLACE / "dpkg/status").read_text()
     rows = []
     for paragraph in text.split("\n\n"):
         fields = dict(

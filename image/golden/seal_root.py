@@ -56,6 +56,31 @@ LEFTOVERS = (
 )
 FSTAB = "# The data partitions are checked and mounted by the initial RAM disk, before any daemon can miss them.\n"
 FACTORY = Path("usr/share/factory/var")
+SYSTEM = Path(__file__).resolve().parents[1] / "system"
+"""Files that only an image has: it knows its disk, and a host that the roles set up does not."""
+PACKAGE_FACTS = ("var/lib/dpkg", "var/lib/ucf", "var/cache/debconf")
+"""What describes the system as it was built: it stays with the system, and the first boot has nothing to copy."""
+PACKAGE_FACTS_PLACE = Path("usr/share/package-facts")
+UNIT_LINKS = {
+    "etc/systemd/system/multi-user.target.wants/boot.mount": "/etc/systemd/system/boot.mount",
+    # the initial RAM disk has found, checked and mounted every partition; the others look for what an image never has
+    **{
+        f"etc/systemd/system-generators/systemd-{name}-generator": "/dev/null"
+        for name in (
+            "cryptsetup",
+            "gpt-auto",
+            "hibernate-resume",
+            "integritysetup",
+            "rc-local",
+            "system-update",
+            "sysv",
+            "tpm2",
+            "veritysetup",
+        )
+    },
+    "etc/systemd/system/systemd-remount-fs.service": "/dev/null",
+    "etc/systemd/system/systemd-repart.service": "/dev/null",
+}
 
 
 def seal(root: Path, spec: dict[str, Any]) -> None:
@@ -63,11 +88,14 @@ def seal(root: Path, spec: dict[str, Any]) -> None:
     name_image(root, spec["id"], spec["version"])
     mount_points(root, spec["partitions"])
     (root / "etc/fstab").write_text(FSTAB)
+    shutil.copytree(SYSTEM, root, dirs_exist_ok=True, copy_function=shutil.copy)
+    link_units(root)
     remove(root, LEFTOVERS)
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     remove(root, IDENTITY)
     (root / "etc/machine-id").write_text("")
     mark_updated(root)
+    keep_package_facts(root)
     set_var_aside(root)
 
 
@@ -94,6 +122,25 @@ def remove(root: Path, patterns: Iterable[str]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def link_units(root: Path) -> None:
+    """Enable and mask the units and generators that an image decides on."""
+    for place, goal in UNIT_LINKS.items():
+        link = root / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(goal)
+
+
+def keep_package_facts(root: Path) -> None:
+    """Move the package databases from /var to /usr, with links in their places."""
+    for name in PACKAGE_FACTS:
+        kept = root / PACKAGE_FACTS_PLACE / Path(name).name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "--archive", str(root / name), str(kept)], check=True)
+        shutil.rmtree(root / name)
+        (root / name).symlink_to(Path("/") / PACKAGE_FACTS_PLACE / Path(name).name)
 
 
 def mark_updated(root: Path) -> None:

@@ -26,7 +26,7 @@ class Seal:
         return {
             **{stage: build.results[stage].key for stage in BELOW},
             "target": content.of_value(specification(build)),
-            "clean-up": content.of_paths([Path(seal_root.__file__)]),
+            "clean-up": content.of_paths([Path(seal_root.__file__), seal_root.SYSTEM]),
             **code("seal"),
         }
 

@@ -83,6 +83,22 @@ def test_the_factory_copy_keeps_modes(tmp_path: Path) -> None:
     assert list((tmp_path / "var").iterdir()) == []
 
 
+def test_the_package_databases_stay_with_the_system(tmp_path: Path) -> None:
+    for name in seal_root.PACKAGE_FACTS:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "status").write_text("x")
+    seal_root.keep_package_facts(tmp_path)
+    assert (tmp_path / seal_root.PACKAGE_FACTS_PLACE / "dpkg/status").read_text() == "x"
+    assert (tmp_path / "var/lib/dpkg").readlink() == Path("/") / seal_root.PACKAGE_FACTS_PLACE / "dpkg"
+
+
+def test_every_unit_that_an_image_enables_is_one_of_its_files(tmp_path: Path) -> None:
+    seal_root.link_units(tmp_path)
+    goals = {goal for goal in seal_root.UNIT_LINKS.values() if goal != "/dev/null"}
+    assert goals
+    assert [goal for goal in goals if not (seal_root.SYSTEM / goal.lstrip("/")).is_file()] == []
+
+
 def test_the_root_hash_is_read_from_repart() -> None:
     rows = [{"type": "root", "roothash": None}, {"type": "root-verity", "roothash": "ab" * 32}]
     assert disk.root_hash_of(f"progress\n{json.dumps(rows)}\n") == "ab" * 32
