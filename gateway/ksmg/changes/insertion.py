@@ -93,7 +93,8 @@ class Insertion:
     def _open(self, part: Part) -> bool:
         """Whether the part may be changed inside."""
         attached = part.attachment and not part.content_type.startswith("multipart/")
-        return not (part.content_type in _SEALED or part.number in self._removed or attached)
+        closed = part.content_type in _SEALED or part.number in self._removed or attached
+        return not closed and self._source.located(part)
 
     def _edit(self, part: Part) -> bool:
         """Puts the texts into a text part. False: that cannot be."""
