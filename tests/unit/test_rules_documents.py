@@ -14,7 +14,7 @@ from ksmg.rules import store as store_module
 from ksmg.rules.documents import default_document, parse_rules, written
 from ksmg.rules.fields import RulesError
 from ksmg.rules.rule import Rule
-from ksmg.rules.store import RuleStore, digest_of
+from ksmg.rules.store import RuleStore, check_file, digest_of
 from ksmg.rules.treatment import Action, Inserted, Treatment
 from unit.rules_sample import MODULES, document, facts, rule_set
 
@@ -274,6 +274,15 @@ def test_a_wrong_file_is_told_with_its_name(store: RuleStore, tmp_path: Path) ->
         store.load()
 
 
+def test_a_file_can_be_checked_before_it_is_put_in_force(tmp_path: Path) -> None:
+    file = tmp_path / "rules.json"
+    file.write_bytes(written(default_document()))
+    check_file(file)
+    file.write_text('{"format": 1, "rules": []}')
+    with pytest.raises(RulesError, match="DenyList is missing"):
+        check_file(file)
+
+
 def test_the_file_is_replaced_as_a_whole(store: RuleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save(document({"name": "A"}))
 
@@ -312,3 +321,12 @@ def test_a_document_survives_the_file(rules: list[dict[str, Any]]) -> None:
     first, second = parse_rules(given_document, modules=MODULES), parse_rules(again, modules=MODULES)
     assert [vars(one) for one in first.rules] == [vars(one) for one in second.rules]
     assert [g.rule.name for g in first.assign(facts())] == [g.rule.name for g in second.assign(facts())]
+
+
+def test_the_readme_shows_a_rule_as_it_can_be() -> None:
+    readme = (Path(__file__).parents[2] / "gateway/README.md").read_text(encoding="utf-8")
+    example = json.loads(readme.partition("## Rules")[2].partition("```json\n")[2].partition("```")[0])
+    built_in = default_document()
+    *before, last = built_in["rules"]
+    rules = parse_rules({**built_in, "rules": [*before, example, last]})
+    assert rules.assign(facts("ann@sub.partner.example"))[0].rule.name == example["name"]

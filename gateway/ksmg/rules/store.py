@@ -143,6 +143,11 @@ def open_lists(policy: DataPolicy) -> Lists:
     return Lists(Path(policy.place("rules")) / "lists")
 
 
+def check_file(path: Path) -> None:
+    """Raises RulesError when a file holds no rule set that could be put in force; OSError when it cannot be read."""
+    parse_rules(decoded(_read(path)))
+
+
 def digest_of(data: bytes) -> str:
     """The name of a version."""
     return hashlib.sha256(data).hexdigest()
