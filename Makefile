@@ -16,7 +16,7 @@ PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image boot deb deploy test lint bench-image bench-mail setup lock root clean
+.PHONY: help image boot deb deploy test lint bench-image bench-mail fuzz setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -71,6 +71,9 @@ bench-mail: setup ## bars of message processing, ours and its peers in one run; 
 	@code=0; $(PYTHON) -m bench.mail $(abspath $(OUT))/bench/mail $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(REVISION),--revision $(REVISION)) || code=1; \
 	$(if $(ONLY)$(SIZE),,$(patsubst %,$(PYTHON) -m bench.events $(abspath $(OUT))/bench/events || code=1;,$(wildcard tests/bench/events.py))) exit $$code
+
+fuzz: setup ## a million inputs for the milter protocol and the inspection, always the same; SCALE= is a factor for their number
+	@$(PYTHON) -m fuzz $(abspath $(OUT))/fuzz $(SCALE)
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --quiet --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.lock

@@ -166,10 +166,9 @@ def _variants(name: str) -> Iterator[str]:
     yield readable(_INVISIBLE.sub("", name))
     if "\0" in name:
         yield readable(name.partition("\0")[0])
-    bases = [readable(re.split(r"[\\/]", name)[-1]), *_streams(readable(name))]
-    for base in bases:
-        yield base
-        yield base.strip(" .") if base.strip(" .") else base
+    for base in (re.split(r"[\\/]", name)[-1], *_streams(name)):
+        yield readable(base)
+        yield readable(base.strip(" .\t")) or readable(base)
 
 
 def _streams(name: str) -> Iterator[str]:
