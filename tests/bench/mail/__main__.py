@@ -18,7 +18,7 @@ from bench.mail import chamber, root
 from bench.mail.bars import bars
 from bench.mail.messages import SIZES
 from bench.mail.peers import PEERS
-from bench.mail.report import table, write
+from bench.mail.report import table, warning, write
 from bench.mail.results import RUNS, Results
 
 
@@ -70,7 +70,7 @@ def conclude(folder: Path) -> int:
     """Print and write what the runs say; exit code 1 when a bar is missed."""
     results = Results(folder / RUNS)
     checked = list(bars(results))
-    print("\n".join([*table(results), "", *(bar.line() for bar in checked)]))
+    print("\n".join([*table(results), "", *(bar.line() for bar in checked), *warning(results)]))
     write(results, checked, folder / "mail.json")
     print(f"All figures are in {folder / 'mail.json'}, every run in {folder / RUNS}.")
     return 0 if all(bar.met for bar in checked) else 1

@@ -19,27 +19,17 @@ SOCKET = "/run/ksmg-filter/milter.sock"
 MILTER = f"unix:{SOCKET}"
 ACCOUNT = "kluser"
 MEMBER = "filter"
-FILTER = Path("/srv/code/ksmg/filter")
-COPY_ALL = "copy-all"
 _SETTINGS = {"hostname": "gw1.example.test"}
 
 
-def start(modules: tuple[str, ...], copy_all: bool) -> None:
-    """Start the filter on empty stores, with these modules of its rules; returns when it listens."""
+def start(modules: tuple[str, ...] | None, copy_all: bool) -> None:
+    """Start the filter on empty stores, with these modules of its rules (None: all); returns when it listens."""
     policy = load_policy()
     _empty_places(policy)
     Path(policy.place("settings"), FILE_NAME).write_text(json.dumps(_SETTINGS))
-    if _has_rules():
-        rule_sets = importlib.import_module("bench.mail.rule_sets")
-        rule_sets.save(policy, modules, copy_all, ACCOUNT)
-        _activate("ksmg.filter", [])
-    else:
-        _activate("bench.mail.emulation", [*modules, *([COPY_ALL] if copy_all else [])])
-
-
-def _has_rules() -> bool:
-    """Whether the filter of this revision reads rule sets; older ones are told in another way what to do."""
-    return "open_rules" in "".join(file.read_text() for file in FILTER.glob("*.py"))
+    rule_sets = importlib.import_module("bench.mail.rule_sets")  # only the chamber has what it needs
+    rule_sets.save(policy, modules, copy_all, ACCOUNT)
+    _activate("ksmg.filter", [])
 
 
 def start_nothing() -> None:

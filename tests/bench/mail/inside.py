@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from bench.mail.peers import NOTHING, OURS, OURS_COPIES, PEERS, PLAIN, Peer
 from bench.mail.results import FLAT_OUT, HALF_LOAD, RUNS
 
 RESULTS = Path("/srv/results", RUNS)
+LOGS = RESULTS.with_name("log")
 FIRST, WARM_UP = 40, 1.5
 """Messages of the very first run with a peer, and seconds of the one after it."""
 LATENCY_PEERS = (PLAIN, NOTHING, OURS, OURS_COPIES)
@@ -127,7 +127,8 @@ def main(arguments: Sequence[str]) -> int:
                     print(_line(number, peer, size, kind, run), flush=True)
     except DaemonError as error:
         print(f"Error: {error}", file=sys.stderr)
-        subprocess.run(["cp", "--recursive", "/var/log", f"/srv/results/log-{os.getpid()}"], check=False)
+        subprocess.run(["cp", "--recursive", "--no-target-directory", "/var/log", str(LOGS)], check=False)
+        print(f"What the daemons wrote is in {LOGS.name} beside the results.", file=sys.stderr)
         return 1
     return 0
 

@@ -23,9 +23,11 @@ class Peer:
     """Whether the control group `filter` is our filter with its stores and events."""
 
 
-def _ours(name: str, title: str, *, scanners: tuple[str, ...] = (), copy_all: bool = False) -> Peer:
+def _ours(
+    name: str, title: str, *, scanners: tuple[str, ...] = (), whole: bool = False, copy_all: bool = False
+) -> Peer:
     starts: dict[str, Callable[[], None]] = {"antivirus": engines.clamd, "antispam": engines.rspamd}
-    filter_part = functools.partial(filter.start, scanners, copy_all)
+    filter_part = functools.partial(filter.start, None if whole else scanners, copy_all)
     parts: tuple[Callable[[], None], ...] = (*(starts[scanner] for scanner in scanners), filter_part)
     return Peer(name, title, parts, (filter.MILTER,), ours=True)
 
@@ -37,7 +39,7 @@ def _amavis(name: str, title: str, *, spamassassin: bool) -> Peer:
 
 PLAIN, NOTHING = "plain", "nothing"
 OURS, OURS_COPIES = "ours", "ours-copies"
-OURS_CLAMD, OURS_BOTH = "ours-clamd", "ours-clamd-rspamd"
+OURS_CLAMD, OURS_BOTH, OURS_DEFAULT = "ours-clamd", "ours-clamd-rspamd", "ours-default"
 CHAIN = "chain"
 AMAVIS, AMAVIS_SPAMASSASSIN = "amavis", "amavis-spamassassin"
 PEERS = (
@@ -47,6 +49,7 @@ PEERS = (
     _ours(OURS_COPIES, "ours, every message copied to Backup; no engine", copy_all=True),
     _ours(OURS_CLAMD, "ours with clamd", scanners=("antivirus",)),
     _ours(OURS_BOTH, "ours with clamd and rspamd", scanners=("antivirus", "antispam")),
+    _ours(OURS_DEFAULT, "ours with every module, as installed", scanners=("antivirus", "antispam"), whole=True),
     Peer(
         CHAIN,
         "C chain: clamav-milter and rspamd's milter",

@@ -15,6 +15,8 @@ from bench.mail.results import FLAT_OUT, HALF_LOAD, Results
 COMPARED = (PLAIN, CHAIN, AMAVIS)
 BY_CPU = "rate / plain by cpu"
 """What the ratio to Postfix alone were if processor time alone decided, that of load and next hop included."""
+QUIET = 0.10
+"""Share of the processors that others may have while a peer runs flat out."""
 _HEAD = (
     f"  {'PEER':<22} {'MSG/S':>8} {'CPU ms':>8} {'FILTER':>8} {'PSS MB':>7}"
     f" {'/PLAIN':>7} {'BY CPU':>7} {'/CHAIN':>7} {'/AMAVIS':>7} {'p50 ms':>8} {'p99 ms':>8} {'OWN p99':>8}  OTHERS"
@@ -89,6 +91,17 @@ _FIGURES: dict[str, Callable[[Run], float]] = {
 }
 
 
+def warning(results: Results) -> list[str]:
+    """A line when the machine had so much else to do that ratios of messages/s can mislead."""
+    share = results.disturbance()
+    if share <= QUIET:
+        return []
+    return [
+        f"  The rest of the machine took up to {share:.0%} of the processors: messages/s are not to be trusted, either way.",
+        "  Run it again when the machine has nothing else to do; until then CPU and BY CPU say more.",
+    ]
+
+
 def write(results: Results, checked: Sequence[Bar], file: Path) -> None:
     """Everything as one JSON document."""
     titles = {peer.name: peer.title for peer in PEERS}
@@ -97,6 +110,7 @@ def write(results: Results, checked: Sequence[Bar], file: Path) -> None:
             size: {peer: {"title": titles[peer], **figures(results, peer, size)} for peer in results.peers(size)}
             for size in results.sizes()
         },
+        "highest share of others": results.disturbance(),
         "bars": [{**dataclasses.asdict(bar), "met": bar.met} for bar in checked],
     }
     file.write_text(json.dumps(document, indent=1) + "\n")

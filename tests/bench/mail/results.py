@@ -50,6 +50,11 @@ class Results:
             figure(ours[number]) / figure(theirs[number]) for number in ours.keys() & theirs.keys()
         )
 
+    def disturbance(self) -> float:
+        """The highest share of the processors that others had while some peer ran flat out."""
+        runs = (run for (_, _, kind), found in self._runs.items() if kind == FLAT_OUT for run in found.values())
+        return max(run.foreign for run in runs)
+
     def highest(self, peers: tuple[str, ...], figure: Callable[[Run], float]) -> float:
         """The highest figure of any run of these peers."""
         return max(figure(run) for (peer, _, _), runs in self._runs.items() if peer in peers for run in runs.values())
