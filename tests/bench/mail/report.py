@@ -97,7 +97,7 @@ def warning(results: Results) -> list[str]:
     if share <= QUIET:
         return []
     return [
-        f"  The rest of the machine took up to {share:.0%} of the processors: messages/s are not to be trusted, either way.",
+        f"  The rest of the machine took up to {share:.0%} of the processors: do not trust messages/s, either way.",
         "  Run it again when the machine has nothing else to do; until then CPU and BY CPU say more.",
     ]
 
