@@ -155,6 +155,15 @@ SETTINGS: tuple[Setting, ...] = (
         _RULES,
         "The largest message for clamd.",
     ),
+    Setting(
+        "antivirus.unpacked_limit",
+        whole(1, 16_000_000_000),
+        209_715_200,
+        "whole",
+        "bytes",
+        _RULES,
+        "What archives of a message may hold in all; below clamd's own limit.",
+    ),
     Setting("antispam.timeout", whole(1, 240), 60, "whole", "s", _RULES, "How long rspamd may take for a message."),
     Setting(
         "antispam.concurrency", whole(1, 16), 4, "whole", "messages", _RULES, "Messages that rspamd has at a time."
