@@ -15,6 +15,8 @@ EVERYBODY_ELSE = "everybody-else"
 EXPOSURE = {
     "ksmg-filter.service": 0.5,
     "ksmg-web.service": 0.5,
+    "ksmg-inspect.service": 0.5,
+    "ksmg-submit.service": 0.5,
     "opendkim.service": 1.2,
     "clamav-daemon.service": 1.2,
     "rspamd.service": 1.2,
@@ -24,8 +26,9 @@ EXPOSURE = {
 """The most that `systemd-analyze security` may say: 0 is best, 10 is a daemon without any sandbox."""
 
 SERVICES = (
-    "clamav-daemon.service", "clamav-freshclam.service", "ksmg-filter.service", "ksmg-web.service", "nftables.service",
-    "nginx.service", "opendkim.service", "postfix.service", "rspamd.service", "rsyslog.service", "ssh.service",
+    "clamav-daemon.service", "clamav-freshclam.service", "ksmg-filter.service", "ksmg-inspect.service",
+    "ksmg-submit.service", "ksmg-web.service", "nftables.service", "nginx.service", "opendkim.service",
+    "postfix.service", "rspamd.service", "rsyslog.service", "ssh.service",
 )  # fmt: skip
 """Started at boot and running."""
 

@@ -50,6 +50,8 @@ STARTED_SERVICES = {
     "hardening-mounts",
     "ksmg-certificates",
     "ksmg-filter",
+    "ksmg-inspect",
+    "ksmg-submit",
     "ksmg-web",
     "nftables",
     "nginx",
@@ -67,7 +69,9 @@ STARTED_SERVICES = {
     "getty@tty1",
     "serial-getty@ttyS0",
 }
-LISTENING_SOCKETS = {"ksmg-filter", "ksmg-web", "syslog", "systemd-networkd", "systemd-journald-audit"}
+LISTENING_SOCKETS = {
+    "ksmg-filter", "ksmg-inspect", "ksmg-submit", "ksmg-web", "syslog", "systemd-networkd", "systemd-journald-audit",
+}  # fmt: skip
 
 
 def enabled(image: Image, suffix: str) -> set[str]:

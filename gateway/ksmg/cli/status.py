@@ -16,7 +16,12 @@ from ksmg.engines.failure import EngineFailure
 from ksmg.stores.locations import gateway_account, open_backup, open_message_events, open_system_events
 from ksmg.system.account import become
 
-STARTED_BY_SOCKET = {"ksmg-filter.service": "ksmg-filter.socket", "ksmg-web.service": "ksmg-web.socket"}
+STARTED_BY_SOCKET = {
+    "ksmg-filter.service": "ksmg-filter.socket",
+    "ksmg-web.service": "ksmg-web.socket",
+    "ksmg-inspect.service": "ksmg-inspect.socket",
+    "ksmg-submit.service": "ksmg-submit.socket",
+}
 """Services that are in order as well when only their socket waits."""
 UNITS = (
     *STARTED_BY_SOCKET,
