@@ -12,6 +12,8 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -148,10 +150,10 @@ async def test_a_message_that_needs_too_much_memory_is_a_problem(service: Path, 
     with path.open("wb") as file:  # sparse: a body of 600 MB that is decoded as a whole
         file.write(b"Content-Type: application/zip; name=a.zip\r\n\r\nPK\3\4")
         file.truncate(600_000_000)
-    with SpooledMessage(tmp_path / "x.eml") as message:
-        message.path, message.size = path, 600_000_000  # removed with the block
-        found = await Inspector(LIMITS, service).inspect(message)
+    large = SimpleNamespace(path=path, size=600_000_000, failure=None)
+    found = await Inspector(LIMITS, service).inspect(cast(SpooledMessage, large))
     assert [problem for problem, _ in found.problems] == [Problem.EXPANDED]
+    path.unlink()
 
 
 def test_a_request_cannot_ask_for_more_than_the_service_gives() -> None:
