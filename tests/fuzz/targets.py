@@ -20,6 +20,7 @@ from ksmg.inspection.zips import zip_members
 from ksmg.mail.envelope import Envelope
 from ksmg.mail.readable import readable
 from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.milter.connection import Connection
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 from ksmg.milter.replies import ACCEPT
 from ksmg.milter.session import Session
@@ -114,12 +115,8 @@ class _Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Drops what is answered."""
 
-    def is_closing(self) -> bool:
-        """Never."""
-        return False
-
-    def close(self) -> None:
-        """There is nothing to close."""
+    def pause_reading(self) -> None:
+        """All of it was received already."""
 
 
 _loop = asyncio.new_event_loop()
@@ -130,12 +127,12 @@ async def _accept(envelope: Envelope, spooled: SpooledMessage) -> list[Packet]:
 
 
 async def _converse(data: bytes) -> None:
-    reader = asyncio.StreamReader(limit=1_000_000, loop=_loop)
-    writer = asyncio.StreamWriter(_Transport(), asyncio.StreamReaderProtocol(reader, loop=_loop), reader, _loop)
-    reader.feed_data(data)
-    reader.feed_eof()
+    connection = Connection(lambda _: None)
+    connection.connection_made(_Transport())
+    connection.data_received(data)
+    connection.eof_received()
     with contextlib.suppress(ProtocolError):
-        await Session(reader, writer, cast(Spool, _Spool()), _accept).converse()
+        await Session(connection, cast(Spool, _Spool()), _accept).converse()
 
 
 def speak_milter(data: bytes) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ksmg.mail.envelope import Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.milter.connection import Connection
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 from ksmg.milter.replies import ACCEPT, refusal
 from ksmg.milter.session import Session
@@ -48,15 +49,17 @@ class FakeServer:
     async def start(self) -> None:
         ours, theirs = socket.socketpair()
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._far_reader, self._far_writer = await asyncio.open_connection(sock=theirs)
-        self.session = Session(self._far_reader, self._far_writer, self._spool, self._process)
+        begun: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_connection(lambda: Connection(begun.set_result), sock=theirs)
+        self._far = await begun
+        self.session = Session(self._far, self._spool, self._process)
         self.conversation = asyncio.create_task(self.session.converse())
 
     async def stop(self) -> None:
         self.conversation.cancel()
         await asyncio.gather(self.conversation, return_exceptions=True)
-        for writer in (self._writer, self._far_writer):
-            writer.close()
+        self._far.close()
+        self._writer.close()
 
     async def _process(self, envelope: Envelope, spooled: SpooledMessage) -> Iterable[Packet]:
         self.busy_while_judging = not self.session.idle

@@ -22,7 +22,7 @@ from ksmg.filter.plan import REFUSED_FOR_SOME
 from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.facts import Neighbourhood
 from ksmg.mail.message import Message
-from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.mail.spool import LARGEST_IN_MEMORY, Spool, SpooledMessage
 from ksmg.mail.structure import Structure
 from ksmg.milter.packets import Packet
 from ksmg.rules.documents import parse_rules
@@ -218,7 +218,7 @@ async def test_a_defect_in_a_module_never_lets_a_message_pass(bench: Bench) -> N
 
 async def test_a_message_that_could_not_be_spooled_is_put_off(bench: Bench, tmp_path: Path) -> None:
     bench.spool = Spool(tmp_path / "none")
-    assert code(await bench.judge(Status.CLEAN)) == BACK_LATER
+    assert code(await bench.judge(Status.CLEAN, body=b"x" * LARGEST_IN_MEMORY)) == BACK_LATER
     assert bench.events[0].unscanned.startswith("spool ")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ksmg.mail.attachments import attachment_names
 from ksmg.mail.readable import decoded_header, readable
-from ksmg.mail.spool import Spool, SpooledMessage
+from ksmg.mail.spool import LARGEST_IN_MEMORY, Spool, SpooledMessage
 
 MULTIPART = b' multipart/mixed; boundary="x y"'
 
@@ -41,9 +41,9 @@ def test_emptying_removes_whatever_an_earlier_run_left(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_remembered_and_the_file_removed(tmp_path: Path) -> None:
     message = Spool(tmp_path).new_message()
+    message.add_body(b"x" * (LARGEST_IN_MEMORY + 1))
     assert message._file is not None
     os.close(message._file.fileno())  # whatever is written from now on fails
-    message.add_header(b"A", b" b")
     message.add_body(b"x" * 200_000)
     message.finish()
     assert message.failure is not None
@@ -52,8 +52,31 @@ def test_a_full_disk_is_remembered_and_the_file_removed(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_gone_is_a_failure(tmp_path: Path) -> None:
-    with spooled(tmp_path / "none", [(b"A", b" b")]) as message:
+    with spooled(tmp_path / "none", [(b"A", b" b")], b"x" * LARGEST_IN_MEMORY) as message:
         assert message.failure is not None
+
+
+def test_a_small_message_has_no_file_until_somebody_wants_it(tmp_path: Path) -> None:
+    with spooled(tmp_path, [(b"A", b" b")], b"body") as message:
+        assert list(tmp_path.iterdir()) == []
+        assert message.content() == message.path.read_bytes() == b"A: b\r\n\r\nbody"
+
+
+def test_a_file_that_cannot_be_made_is_an_error_to_who_wants_it(tmp_path: Path) -> None:
+    with spooled(tmp_path / "none", [(b"A", b" b")]) as message, pytest.raises(FileNotFoundError):
+        _ = message.path
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), st.booleans())
+def test_a_large_message_is_the_same_as_a_small_one(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], large: bool
+) -> None:
+    filler = b"x" * LARGEST_IN_MEMORY if large else b""
+    with Spool(tmp_path_factory.mktemp("spool")).new_message() as message:
+        for piece in (filler, *pieces):
+            message.add_body(piece)
+        message.finish()
+        assert message.content() == message.path.read_bytes() == b"\r\n" + filler + b"".join(pieces)
 
 
 def test_the_first_field_of_a_name_is_kept_and_all_are_counted(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ class Judges:
             text = f"the message could not be spooled: {failure.strerror or failure}"
             return {(SPOOL, ()): unscanned(SPOOL, Reason.ERROR, text)}
         asked = tuple(wanted)
+        if not asked:
+            return {}
         given = await asyncio.gather(*(self._verdict(message, *one) for one in asked))
         return dict(zip(asked, given, strict=True))
 
@@ -48,6 +50,8 @@ class Judges:
         except EngineFailure as failure:
             self._watch.failed(name, failure)
             verdict = unscanned(name, failure.reason, str(failure))
+        except OSError as error:
+            verdict = unscanned(name, Reason.ERROR, f"the message cannot be read: {error.strerror or error}")
         except Exception as error:  # a defect in one check must not let a message pass, nor end the filter
             _log.exception("the check %s failed", name)
             verdict = unscanned(name, Reason.ERROR, f"the check failed: {type(error).__name__}")

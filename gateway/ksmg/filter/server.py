@@ -7,11 +7,11 @@ import socket
 import sys
 
 from ksmg.mail.spool import Spool
+from ksmg.milter.connection import Connection
 from ksmg.milter.packets import ProtocolError
 from ksmg.milter.session import Process, Session
 
 _log = logging.getLogger(__name__)
-_BUFFER = 262_144
 FINISH_SECONDS = 60.0
 """How long messages that are under way may take when the filter is told to end."""
 
@@ -27,11 +27,10 @@ class Server:
 
     async def start(self, listening: socket.socket) -> None:
         """Begins to accept connections."""
+        start = asyncio.get_running_loop().create_unix_server
         if sys.version_info >= (3, 13):  # the socket is systemd's: without this, its file would be removed at the end
-            start = functools.partial(asyncio.start_unix_server, cleanup_socket=False)
-        else:
-            start = asyncio.start_unix_server
-        self._server = await start(self._serve, sock=listening, limit=_BUFFER)
+            start = functools.partial(start, cleanup_socket=False)
+        self._server = await start(lambda: Connection(self._begin), sock=listening)
 
     async def stop(self) -> None:
         """Accepts nothing any more, closes idle connections, and waits for messages that are under way."""
@@ -45,12 +44,17 @@ class Server:
             for task in late:
                 task.cancel()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = Session(reader, writer, self._spool, self._process)
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a connection is served by a task")
+    def _begin(self, connection: Connection) -> None:
+        session = Session(connection, self._spool, self._process)
+        task = asyncio.get_running_loop().create_task(self._serve(session))
         self._sessions[task] = session
+        task.add_done_callback(lambda done: self._end(done, connection))
+
+    def _end(self, task: asyncio.Task[None], connection: Connection) -> None:
+        self._sessions.pop(task, None)
+        connection.close()
+
+    async def _serve(self, session: Session) -> None:
         try:
             await session.converse()
         except ProtocolError as error:
@@ -59,6 +63,3 @@ class Server:
             pass  # the filter ends
         except Exception:  # the mail server answers 4xx for this message, the filter goes on
             _log.exception("a connection of the mail server failed")
-        finally:
-            self._sessions.pop(task, None)
-            writer.close()

@@ -108,7 +108,7 @@ class Inspector:
 def _content(spooled: SpooledMessage) -> bytes:
     if spooled.failure:
         raise spooled.failure
-    return spooled.path.read_bytes()
+    return spooled.content()
 
 
 def _pass(connection: socket.socket, request: bytes, spooled: SpooledMessage) -> None:

@@ -17,8 +17,16 @@ def attachment_names(message: SpooledMessage) -> tuple[str, ...]:
     """
     if message.failure or not 0 < message.size <= IN_PROCESS_BYTES:
         return ()
-    content = message.path.read_bytes()
+    content = message.content()
+    if not _may_have_names(content):
+        return ()
     try:
         return walk(content, len(content), _LIMITS, time.monotonic() + IN_PROCESS_SECONDS).attachment_names
     except OutOfTime:
         return ()
+
+
+def _may_have_names(content: bytes) -> bool:
+    """Whether a walk could find a name at all: of a MIME parameter, or of a file encoded within the text."""
+    small = content.lower()
+    return b"name" in small or b"\nbegin" in small or b"\n=ybegin" in small or b"ms-tnef" in small

@@ -1,12 +1,15 @@
 """What rules' conditions look at: sender, recipients, client and direction of a message."""
 
 import enum
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ksmg.mail.envelope import Envelope
 
+_CLIENTS = 4096
+"""Clients that are remembered: most mail comes from few."""
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -39,6 +42,7 @@ class Neighbourhood:
 
     def __init__(self, internal_networks: Iterable[str], domains: Iterable[str]) -> None:
         self._networks: Sequence[IPNetwork] = [ipaddress.ip_network(network) for network in internal_networks]
+        self._internal = functools.lru_cache(_CLIENTS)(self._look)
         self._domains = frozenset(domain.lower() for domain in domains)
 
     def facts(self, envelope: Envelope) -> Facts:
@@ -55,6 +59,9 @@ class Neighbourhood:
 
     def internal(self, client_ip: str) -> bool:
         """Whether the client is in one of our networks, or is this host itself."""
+        return self._internal(client_ip)
+
+    def _look(self, client_ip: str) -> bool:
         try:
             address = ipaddress.ip_address(client_ip)
         except ValueError:

@@ -1,13 +1,13 @@
-"""The spool: each message on its way is a file, exactly as received, that scanners read and Backup copies.
+"""The spool: each message on its way, exactly as received, in memory while it is small, and a file for who needs one.
 
-The files are what the data policy calls temporary: gone when the verdict is given, and emptied when the application
-restarts.
+Scanners read the file and stores copy it. The files are what the data policy calls temporary: gone when the verdict is
+given, and emptied when the application restarts.
 """
 
 import contextlib
 import os
+import random
 import shutil
-import uuid
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -15,28 +15,49 @@ from typing import BinaryIO, Self
 
 from ksmg.mail.readable import decoded_header
 
+LARGEST_IN_MEMORY = 131_072
+"""Bytes of a message that is kept in memory until somebody wants its file."""
+_NAMES = random.Random()
+"""Names only have to differ; nobody else may write to the directory."""
 _BUFFER = 65_536
 _LONGEST_KEPT_VALUE = 65_536
 
 
 class SpooledMessage:
-    """One message being received. The file has CRLF line ends, header fields as the mail server passed them on.
+    """One message being received. It has CRLF line ends, header fields as the mail server passed them on.
 
-    When the file cannot be written (`failure` says why), the rest is dropped and the message counts as unscanned.
+    When a large one cannot be written (`failure` says why), the rest is dropped and the message counts as unscanned.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.size = 0
         self.failure: OSError | None = None
         self.header_counts: Counter[bytes] = Counter()
+        self._path = path
+        self._pieces: list[bytes] = []
         self._kept: dict[bytes, tuple[bytes, bytes]] = {}
         self._in_body = False
         self._file: BinaryIO | None = None
-        try:
-            self._file = open(path, "xb", buffering=_BUFFER, opener=_private)  # noqa: SIM115 - closed in __exit__
-        except OSError as error:
-            self.failure = error
+
+    @property
+    def path(self) -> Path:
+        """Its file, made when somebody first asks for it. Raises OSError when it cannot be written."""
+        if self.failure:
+            raise self.failure
+        if self._file is None:
+            self._to_file()
+        if self._file is not None:
+            self._file.flush()
+        return self._path
+
+    def content(self) -> bytes:
+        """All of it. Raises OSError. Not for messages of any size."""
+        return b"".join(self._pieces) if self._file is None and not self.failure else self.path.read_bytes()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it needs no file to be read."""
+        return self._file is None and not self.failure
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Spools one field; its value begins with whatever stood after the colon, its lines are separated by LF."""
@@ -54,7 +75,7 @@ class SpooledMessage:
         self._write(data)
 
     def finish(self, data: bytes = b"") -> None:
-        """Spools the last piece and makes the file readable for the scanners."""
+        """Spools the last piece and makes the message readable for the scanners."""
         self.add_body(data)
         try:
             if self._file is not None:
@@ -73,19 +94,33 @@ class SpooledMessage:
 
     def _write(self, data: bytes) -> None:
         self.size += len(data)
-        if self._file is None or self.failure:
+        if self.failure:
             return
         try:
-            self._file.write(data)
+            if self._file is not None:
+                self._file.write(data)
+                return
+            self._pieces.append(data)
+            if self.size > LARGEST_IN_MEMORY:
+                self._to_file()
         except OSError as error:
             self._fail(error)
 
+    def _to_file(self) -> None:
+        self._file = open(self._path, "xb", buffering=_BUFFER, opener=_private)  # noqa: SIM115 - closed in __exit__
+        self._file.writelines(self._pieces)
+        self._pieces = []
+
     def _fail(self, error: OSError) -> None:
         self.failure = self.failure or error
+        self._pieces = []
+        self._remove()
+
+    def _remove(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # closing flushes, and there is no space: the first failure is reported
+            with contextlib.suppress(OSError):  # closing flushes, and there may be no space: the message goes anyway
                 self._file.close()
-            self.path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
             self._file = None
 
     def __enter__(self) -> Self:
@@ -94,9 +129,7 @@ class SpooledMessage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self.path.unlink(missing_ok=True)
+        self._remove()
 
 
 class Spool:
@@ -115,7 +148,7 @@ class Spool:
 
     def new_message(self) -> SpooledMessage:
         """A file for a message that begins; it is removed when the `with` block ends."""
-        return SpooledMessage(self._directory / f"{uuid.uuid4().hex}.eml")
+        return SpooledMessage(self._directory / f"{_NAMES.getrandbits(128):032x}.eml")
 
 
 _KEPT_HEADERS = frozenset({b"subject", b"message-id", b"content-type", b"content-disposition"})

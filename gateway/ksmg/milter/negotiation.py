@@ -59,6 +59,8 @@ WANTED_PROTOCOL = Protocol(0)
 for _flag in Protocol:
     WANTED_PROTOCOL |= _flag
 """All of them: the only reply that the server waits for is the verdict."""
+_ACTIONS, _PROTOCOL = int(NEEDED_ACTIONS), int(WANTED_PROTOCOL)
+_ANSWER = Packet(b"O", struct.pack("!III", VERSION, _ACTIONS, _PROTOCOL))
 
 
 def answer(offer: Negotiate) -> Packet:
@@ -68,6 +70,6 @@ def answer(offer: Negotiate) -> Packet:
     """
     if offer.version < VERSION:
         raise ProtocolError(f"milter protocol version {offer.version}; this filter needs {VERSION}")
-    if NEEDED_ACTIONS & ~offer.actions or WANTED_PROTOCOL & ~offer.protocol:
+    if _ACTIONS & ~offer.actions or _PROTOCOL & ~offer.protocol:
         raise ProtocolError("a mail server without the actions or no-reply steps that this filter needs")
-    return Packet(b"O", struct.pack("!III", VERSION, NEEDED_ACTIONS, WANTED_PROTOCOL))
+    return _ANSWER

@@ -1,15 +1,14 @@
 """The conversation with one mail server process: a linear sequence of awaits for each message, up to its verdict."""
 
-import asyncio
 from collections import ChainMap, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
 from ksmg.milter import commands, negotiation
+from ksmg.milter.connection import Connection
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 
-_CHUNK = 262_144
 _CLIENT_STAGES = (b"C", b"H")
 """Stages whose macros tell of the client; those of later stages tell of one message only."""
 
@@ -25,11 +24,8 @@ Process = Callable[[Envelope, SpooledMessage], Awaitable[Iterable[Packet]]]
 class Session:
     """One connection of the mail server. Several SMTP clients and several messages of each may pass through it."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, spool: Spool, process: Process
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, connection: Connection, spool: Spool, process: Process) -> None:
+        self._connection = connection
         self._spool = spool
         self._process = process
         self._parser = PacketParser()
@@ -129,7 +125,7 @@ class Session:
 
     async def _next_packet(self) -> Packet:
         while not self._waiting:
-            data = await self._reader.read(_CHUNK)
+            data = await self._connection.read()
             if not data:
                 raise PeerGone
             self._waiting.extend(self._parser.feed(data))
@@ -137,7 +133,6 @@ class Session:
 
     async def _send(self, packets: Iterable[Packet]) -> None:
         try:
-            self._writer.write(b"".join(packet.encode() for packet in packets))
-            await self._writer.drain()
+            await self._connection.write(b"".join(packet.encode() for packet in packets))
         except ConnectionError:
             raise PeerGone from None

@@ -1,5 +1,6 @@
 """Conditions on the client's IP address: addresses and networks, IPv4 and IPv6."""
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -21,6 +22,7 @@ def parse_network(text: object) -> IPNetwork:
         raise ValueError(f"has {text}, which is no IP address or network: {error}") from None
 
 
+@functools.lru_cache(4096)
 def parse_client(text: str) -> IPAddress | None:
     """The client's address, an IPv4 address that is mapped into IPv6 as such; None when it is not known."""
     try:

@@ -7,6 +7,7 @@ sends a message knows that word, so nothing in a message can pass for a record.
 import enum
 import json
 import os
+import random
 import struct
 import time
 import zlib
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_IDS = random.Random()
+"""Seeded by the system once, because every message gets an id."""
 _MAGIC = b"KSMGSEG1"
 SEGMENT_HEADER = 16
 """Bytes before the first record."""
@@ -103,7 +106,7 @@ class Record:
 
 def new_id() -> str:
     """An id that no other message has; ids sort by time."""
-    return f"{time.time_ns() // 1_000_000:012x}-{os.urandom(6).hex()}"
+    return f"{time.time_ns() // 1_000_000:012x}-{_IDS.getrandbits(48):012x}"
 
 
 def segment_header() -> tuple[bytes, bytes]:
