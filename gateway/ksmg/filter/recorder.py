@@ -1,6 +1,5 @@
 """Writes events to the stores and to syslog, in one thread of its own, so that no disk ever holds up mail."""
 
-import dataclasses
 import functools
 import logging
 import queue
@@ -12,6 +11,7 @@ from typing import Any
 
 from ksmg.stores.flight_record import FlightRecord
 from ksmg.stores.message_events import MessageEvent, MessageEventLog
+from ksmg.stores.statistics import Statistics
 from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.system.syslog import Severity, Syslog, line
 
@@ -20,23 +20,35 @@ _BATCH_SECONDS = 0.02
 _LARGEST_BATCH = 1000
 _MOST_WAITING = 100_000
 _MOST_LISTED = 50
+_MOST_UNINDEXED = 1000
+"""Events that a search looks through one by one: some milliseconds."""
+_SAVE_SECONDS, _EXPIRE_SECONDS = 10.0, 600.0
 
 Event = MessageEvent | FlightRecord | SystemEvent
 
 
 class Recorder:
-    """Takes events from any thread.
+    """Takes events and flight records from any thread.
 
-    Each becomes a line in the logs and a record in its store, in batches of about 20 ms.
+    Each event becomes a line in the logs and a record in its store, in batches of about 20 ms, and a number in the
+    statistics.
     """
 
-    def __init__(self, messages: MessageEventLog, system: SystemEventLog, syslog: Syslog) -> None:
+    def __init__(
+        self, messages: MessageEventLog, system: SystemEventLog, syslog: Syslog, statistics: Statistics | None = None
+    ) -> None:
         self._messages = messages
         self._system = system
         self._syslog = syslog
-        self._waiting: queue.Queue[Event | None] = queue.Queue(_MOST_WAITING)
+        self._statistics = statistics
+        self._waiting: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lost = 0
+        self._unindexed = 0
+        self._uncounted = ""
+        """The place of the last event that is counted but not yet written to the statistics; empty: there is none."""
+        self._saved = self._expired = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="recorder")
+        messages.report_to(self._damaged)
 
     def start(self) -> None:
         """Starts the thread."""
@@ -55,53 +67,98 @@ class Recorder:
 
     def record(self, event: Event) -> None:
         """Hands an event over; never waits. One that finds no room is written to syslog at once and counted as lost."""
-        try:
-            self._waiting.put_nowait(event)
-        except queue.Full:
+        if self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put(event)
+        else:
             self._lost += 1
             self._send(event)
 
     def _run(self) -> None:
+        self._attempt(self._catch_up, 0)
         running = True
         while running:
             batch, running = self._batch()
-            for event in batch:
-                self._send(event)
-            self._store(batch)
-        self._messages.close()
+            self.write(batch)
+            self.rest()
+        self._attempt(self._save, 0)
+        self._attempt(self._messages.close, 0)
 
     def _batch(self) -> tuple[list[Event], bool]:
-        """The events of one batch, and whether more may follow."""
+        """The events of one batch, and whether more may follow. None when there is something else to do meanwhile."""
+        try:
+            event = self._waiting.get(timeout=_SAVE_SECONDS if self._uncounted else _EXPIRE_SECONDS)
+        except queue.Empty:
+            return [], True
+        time.sleep(_BATCH_SECONDS)  # not woken by each event that comes meanwhile
         batch: list[Event] = []
-        deadline: float | None = None
-        while len(batch) < _LARGEST_BATCH:
-            try:
-                event = self._waiting.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                break
-            if event is None:
-                return batch, False
+        while event is not None:
             batch.append(event)
-            deadline = deadline or time.monotonic() + _BATCH_SECONDS
-        return batch, True
+            if len(batch) >= _LARGEST_BATCH or self._waiting.empty():
+                return batch, True
+            event = self._waiting.get()
+        return batch, False
 
-    def _store(self, batch: list[Event]) -> None:
-        messages = [event for event in batch if not isinstance(event, SystemEvent)]
-        if messages:
-            count = sum(isinstance(event, MessageEvent) for event in messages)
-            self._attempt(functools.partial(self._messages.add, messages), count)
+    def write(self, batch: Sequence[Event]) -> None:
+        """Writes log lines and records of a batch."""
         for event in batch:
-            if isinstance(event, SystemEvent):
-                self._attempt(functools.partial(self._system.add, event), 1)
+            self._send(event)
+        messages = [event for event in batch if isinstance(event, MessageEvent)]
+        system = [event for event in batch if isinstance(event, SystemEvent)]
+        if len(system) < len(batch):
+            kept = [event for event in batch if not isinstance(event, SystemEvent)]
+            self._attempt(functools.partial(self._store, kept, messages), len(messages))
+        if system:
+            self._attempt(functools.partial(self._system.add_all, system), len(system))
         if self._lost:
             self._report_lost()
 
+    def rest(self) -> None:
+        """Does what need not be done with each batch: indexing for the search, writing statistics, deleting by age."""
+        now = time.monotonic()
+        if self._unindexed >= _MOST_UNINDEXED:
+            self._attempt(self._index, 0)
+        if self._uncounted and now - self._saved > _SAVE_SECONDS:
+            self._attempt(self._save, 0)
+        if now - self._expired > _EXPIRE_SECONDS:
+            self._expired = now
+            self._attempt(functools.partial(self._messages.expire, time.time()), 0)
+
+    def _store(self, batch: Sequence[MessageEvent | FlightRecord], events: Sequence[MessageEvent]) -> None:
+        place = self._messages.add(batch)
+        self._unindexed += len(events)
+        if self._statistics is not None and events:
+            self._statistics.add(events)
+            self._uncounted = place
+
+    def _index(self) -> None:
+        self._unindexed -= self._messages.index() or self._unindexed
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if self._statistics is not None and self._uncounted:
+            self._statistics.save(self._uncounted)
+            self._uncounted = ""
+
+    def _catch_up(self) -> None:
+        """Counts the events that were stored but not yet in the statistics when the last run ended."""
+        if self._statistics is None:
+            return
+        for place, event in self._messages.after(self._statistics.place()):
+            self._statistics.add([event])
+            self._uncounted = place
+        self._uncounted = self._uncounted or self._messages.end()
+        self._save()
+
     def _attempt(self, store: Callable[[], None], count: int) -> None:
+        """Does something that may fail; `count` events are lost if it does."""
         try:
             store()
         except (OSError, sqlite3.Error) as error:
             self._lost += count
             _log.error("%d events cannot be stored, they are in the log files only: %s", count, error)
+        except Exception:  # a defect in one event must not end the thread that all of them go through
+            self._lost += count
+            _log.exception("%d events cannot be stored, they are in the log files only", count)
 
     def _report_lost(self) -> None:
         lost = SystemEvent(Name.EVENTS_LOST, {"count": self._lost})
@@ -112,6 +169,9 @@ class Recorder:
         self._lost = 0
         self._send(lost)
 
+    def _damaged(self, segment: str, error: str) -> None:
+        self.record(SystemEvent(Name.EVENTS_DAMAGED, {"segment": segment, "cause": error}))
+
     def _send(self, event: Event) -> None:
         if isinstance(event, MessageEvent):
             self._syslog.send(message_severity(event), message_line(event))
@@ -119,26 +179,41 @@ class Recorder:
             self._syslog.send(event.name.severity, system_line(event))
 
 
+_FIELDS = (
+    "id", "message", "time", "node", "queue_id", "message_id", "client_ip", "client_name", "helo", "account",
+    "direction", "sender", "recipients", "subject", "size", "attachments", "rule", "action", "changed", "marks",
+    "reply", "backup_id", "quarantine_id", "unscanned", "milliseconds", "own_milliseconds",
+)  # fmt: skip
+_ALWAYS = frozenset({"sender", "recipients", "size"})
+"""Fields that are in the line even when they are empty."""
+_GRAVE = frozenset({"infected", "malicious_link", "phishing", "unscanned"})
+_GRAVE_ACTIONS = frozenset({"delete", "delete_attachment", "reject", "tempfail"})
+_NOTABLE = frozenset({"mass_mail", "probable_spam", "spam"})
+
+
 def message_severity(event: MessageEvent) -> Severity:
-    """Warning for malware and for every message that was not scanned, notice for spam."""
-    statuses = {verdict["status"] for verdict in event.verdicts}
-    if statuses & {"infected", "unscanned"} or event.action in ("reject", "tempfail"):
+    """Warning for what does harm, was refused or was not scanned, notice for spam and what is held."""
+    statuses = {status for _, status in event.statuses}
+    if event.action in _GRAVE_ACTIONS or event.unscanned or statuses & _GRAVE:
         return Severity.WARNING
-    return Severity.NOTICE if "spam" in statuses else Severity.INFORMATION
+    notable = event.action == "quarantine" or statuses & _NOTABLE
+    return Severity.NOTICE if notable else Severity.INFORMATION
 
 
 def message_line(event: MessageEvent) -> str:
-    """The event as one log line; long lists are cut, the store has them whole."""
-    fields = dataclasses.asdict(event)
-    for name in ("recipients", "attachments"):
-        listed = list(fields[name])
-        fields[name] = (
-            [*listed[:_MOST_LISTED], f"and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else listed
-        )
-    verdicts = fields.pop("verdicts")
-    return line(
-        [("event", "message"), *fields.items(), *((verdict["check"], _short(verdict)) for verdict in verdicts)],
-    )
+    """The event as one log line, without empty fields; long lists are cut, the store has them whole."""
+    pairs: list[tuple[str, object]] = [("event", "message")]
+    for name in _FIELDS:
+        value = getattr(event, name)
+        if value or name in _ALWAYS:
+            pairs.append((name, _cut(value) if isinstance(value, tuple) else value))
+    pairs += ((verdict["check"], _short(verdict)) for verdict in event.verdicts)
+    return line(pairs)
+
+
+def _cut(values: tuple[str, ...]) -> list[str]:
+    more = len(values) - _MOST_LISTED
+    return [*values[:_MOST_LISTED], f"and {more} more"] if more > 0 else list(values)
 
 
 def _short(verdict: Mapping[str, Any]) -> str:

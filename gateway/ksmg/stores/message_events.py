@@ -1,161 +1,227 @@
 """The message processing event log: one event for every message that was judged, whatever the outcome."""
 
 import contextlib
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ksmg.stores.flight_record import FlightRecord, packed, unpacked
-from ksmg.stores.segments import SegmentedLog
+from ksmg.stores import event_search_index, message_event_rows
+from ksmg.stores.event_search import Criteria
+from ksmg.stores.event_search_index import find, index_chunk, named, record_of
+from ksmg.stores.flight_record import FlightRecord, unpacked
+from ksmg.stores.message_event import MessageEvent
+from ksmg.stores.message_event_rows import INSERT, INSERT_RECORD, SELECTED, event_of, record_row, row
+from ksmg.stores.segments import SegmentedLog, damaged, transaction
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS event (
-    id TEXT PRIMARY KEY, time REAL NOT NULL, node TEXT NOT NULL, queue_id TEXT NOT NULL, message_id TEXT NOT NULL,
-    client_ip TEXT NOT NULL, client_name TEXT NOT NULL, helo TEXT NOT NULL, account TEXT NOT NULL, sender TEXT NOT NULL,
-    recipients TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL, attachments TEXT NOT NULL,
-    rule TEXT NOT NULL, verdicts TEXT NOT NULL, action TEXT NOT NULL, reply TEXT NOT NULL, backup_id TEXT NOT NULL,
-    milliseconds REAL NOT NULL, message TEXT NOT NULL, direction TEXT NOT NULL, changed INTEGER NOT NULL,
-    marks TEXT NOT NULL, quarantine_id TEXT NOT NULL, unscanned TEXT NOT NULL, own_milliseconds REAL NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS event_time ON event (time);
-CREATE INDEX IF NOT EXISTS event_queue_id ON event (queue_id);
-CREATE TABLE IF NOT EXISTS record (message TEXT PRIMARY KEY, time REAL NOT NULL, document BLOB NOT NULL) STRICT;
+__all__ = ["Criteria", "FlightRecord", "MessageEvent", "MessageEventLog", "Page"]
+_EVERYTHING = Criteria()
+_CHUNK = 1000
+"""Events that are indexed at once: about 20 ms."""
+_READ_AT_ONCE = 500
+_RECORDS_AFTER = """
+SELECT number, time, message, document FROM record WHERE number > ? AND time >= ? ORDER BY number LIMIT ?
 """
-_COLUMNS = (
-    "id", "time", "node", "queue_id", "message_id", "client_ip", "client_name", "helo", "account", "sender",
-    "recipients", "subject", "size", "attachments", "rule", "verdicts", "action", "reply", "backup_id", "milliseconds",
-    "message", "direction", "changed", "marks", "quarantine_id", "unscanned", "own_milliseconds",
-)  # fmt: skip
-_LISTS = ("recipients", "attachments", "verdicts", "marks")
-_INSERT = f"INSERT INTO event ({','.join(_COLUMNS)}) VALUES ({','.join('?' * len(_COLUMNS))})"
-_RECORD_OF = """
-SELECT message, time, document FROM record WHERE message = ? OR message IN (
-    SELECT iif(message = '', id, message) FROM event WHERE id = ? OR queue_id = ?
-) ORDER BY rowid DESC LIMIT 1
-"""
-_RECORDS_SINCE = "SELECT message, time, document FROM record WHERE time >= ? ORDER BY rowid"
+_EVENTS_AFTER = f"SELECT {SELECTED} FROM event WHERE number > ? ORDER BY number LIMIT ?"
+_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class MessageEvent:
-    """What happened to one message, for those of its recipients that fall under one rule.
+class Page:
+    """Some events, newest first.
 
-    Times in seconds since 1970, text made readable, lists in the order of the message.
+    `before` is where the next page begins, empty when there is none. `unreadable` names the segments that could not be
+    read, so that events may be missing.
     """
 
-    id: str
-    time: float
-    node: str
-    queue_id: str
-    message_id: str
-    client_ip: str
-    client_name: str
-    helo: str
-    account: str
-    sender: str
-    recipients: tuple[str, ...]
-    subject: str
-    size: int
-    attachments: tuple[str, ...]
-    rule: str
-    verdicts: tuple[Mapping[str, Any], ...]
-    action: str
-    reply: str
-    backup_id: str
-    milliseconds: float
-    """From the end of the message to its answer."""
-    message: str = ""
-    """The same for all events of one message: the id of the first of them. Empty: this is the only one."""
-    direction: str = ""
-    """A value of `mail.facts.Direction`, or `mixed`."""
-    changed: bool = False
-    """Whether these recipients get the message other than it came."""
-    marks: tuple[str, ...] = ()
-    """What else was done, for people: `tagged`, `attachment removed: x.exe`."""
-    quarantine_id: str = ""
-    unscanned: str = ""
-    """Why the message, or a part of it, was not scanned; empty when all of it was."""
-    own_milliseconds: float = 0.0
-    """`milliseconds` without the engines' time."""
+    events: tuple[MessageEvent, ...]
+    before: str = ""
+    unreadable: tuple[str, ...] = ()
 
 
 class MessageEventLog:
-    """The log: 3 days and 1 GB unless set otherwise, the oldest first."""
+    """The log: 3 days and 1 GB unless set otherwise, the oldest first. One thread writes, others may read.
 
-    def __init__(self, directory: Path, days: int, cap: int) -> None:
-        self._log = SegmentedLog(directory, _SCHEMA, days, cap)
+    A place in it is a segment and a number, as text. `report` hears of segments that are damaged.
+    """
 
-    def add(self, batch: Iterable[MessageEvent | FlightRecord]) -> None:
-        """Stores events and flight records in one transaction. Raises OSError or sqlite3.Error."""
+    def __init__(self, directory: Path, days: int, cap: int, report: Callable[[str, str], None] | None = None) -> None:
+        schema = message_event_rows.SCHEMA + event_search_index.SCHEMA
+        self._segments = SegmentedLog(directory, schema, days, cap, _finish, report)
+
+    def report_to(self, report: Callable[[str, str], None]) -> None:
+        """Tells of segments that are damaged: a segment's name and what was wrong."""
+        self._segments.report = report
+
+    def add(self, batch: Iterable[MessageEvent | FlightRecord]) -> str:
+        """Stores events and flight records in one transaction, and returns the place of the last event.
+
+        Raises OSError or sqlite3.Error.
+        """
         events, records = [], []
         for one in batch:
             if isinstance(one, MessageEvent):
-                events.append(_row(one))
+                events.append(row(one))
             else:
-                records.append((one.message, one.time, packed(one.document)))
-        connection = self._log.writable()
-        with _transaction(connection):
-            connection.executemany(_INSERT, events)
-            connection.executemany("INSERT OR REPLACE INTO record VALUES (?,?,?)", records)
+                records.append(record_row(one))
+        try:
+            return self._insert(events, records)
+        except sqlite3.DatabaseError as error:
+            if not damaged(error):
+                raise
+            self._segments.set_aside_active(error)
+        return self._insert(events, records)
+
+    def index(self, least: int = 1) -> int:
+        """Makes some of the newest events quick to find, and returns how many: none when fewer than `least` wait.
+
+        Raises OSError or sqlite3.Error.
+        """
+        active = self._segments.active
+        try:
+            return index_chunk(active[1], _CHUNK, least) if active else 0
+        except sqlite3.DatabaseError as error:
+            if not damaged(error):
+                raise
+            self._segments.set_aside_active(error)
+        return 0
+
+    def page(self, criteria: Criteria = _EVERYTHING, limit: int = 100, before: str = "") -> Page:
+        """The newest events that match, those before the place that an earlier page gave."""
+        found: list[MessageEvent] = []
+        unreadable: list[str] = []
+        for segment, below in self._from(before):
+            with self._reading(segment, unreadable) as connection:
+                for number, event in find(connection, criteria, below) if connection else ():
+                    found.append(event)
+                    if len(found) == limit:
+                        return Page(tuple(found), _place(segment, number), tuple(unreadable))
+        return Page(tuple(found), "", tuple(unreadable))
+
+    def search(self, criteria: Criteria = _EVERYTHING, limit: int = 100) -> list[MessageEvent]:
+        """The newest events that match, newest first."""
+        return list(self.page(criteria, limit).events)
+
+    def after(self, place: str) -> Iterator[tuple[str, MessageEvent]]:
+        """The events that were stored after a place, oldest first, with theirs. A place that is gone: all events."""
+        for segment, number in self._onwards(place):
+            for values in self._stream(segment, _EVENTS_AFTER, number):
+                yield _place(segment, values[0]), event_of(values)
+
+    def end(self) -> str:
+        """The place of the last event; empty when there is none."""
+        for segment in reversed(self._segments.segments()):
+            with self._reading(segment, []) as connection:
+                number = _last(connection) if connection else 0
+            if number:
+                return _place(segment, number)
+        return ""
 
     def record(self, name: str) -> FlightRecord | None:
         """The flight record of the message with this id, event id or queue id; the newest when there are several."""
-        for segment in reversed(self._log.segments()):
-            with contextlib.closing(self._log.reading(segment)) as connection:
-                row = connection.execute(_RECORD_OF, (name, name, name)).fetchone()
-            if row:
-                return FlightRecord(row[0], row[1], unpacked(row[2]))
+        for segment in reversed(self._segments.segments()):
+            with self._reading(segment, []) as connection:
+                found = _record(connection, name) if connection else None
+            if found:
+                return found
         return None
 
     def records(self, since: float = 0.0) -> Iterator[FlightRecord]:
-        """The flight records since a moment, oldest first, one at a time."""
-        for segment in self._log.segments():
-            with contextlib.closing(self._log.reading(segment)) as connection:
-                for message, when, document in connection.execute(_RECORDS_SINCE, (since,)):
-                    yield FlightRecord(message, when, unpacked(document))
+        """The flight records since a moment, oldest first, a few in memory at a time."""
+        for segment in self._segments.segments():
+            for _, time, message, document in self._stream(segment, _RECORDS_AFTER, 0, since):
+                yield FlightRecord(message, time, unpacked(document))
 
-    def search(self, since: float = 0.0, queue_id: str = "", limit: int = 100) -> list[MessageEvent]:
-        """The newest events that match, newest first."""
-        found: list[MessageEvent] = []
-        where = "time >= ? AND queue_id = ?" if queue_id else "time >= ?"
-        values = (since, queue_id) if queue_id else (since,)
-        for segment in reversed(self._log.segments()):
-            statement = f"SELECT {','.join(_COLUMNS)} FROM event WHERE {where} ORDER BY time DESC LIMIT ?"
-            with contextlib.closing(self._log.reading(segment)) as connection:
-                found += map(_event, connection.execute(statement, (*values, limit - len(found))))
-            if len(found) >= limit:
-                break
-        return found
+    def expire(self, now: float) -> None:
+        """Deletes what is older than the days. Raises OSError or sqlite3.Error."""
+        self._segments.expire(now)
 
     def size(self) -> int:
         """Bytes on disk."""
-        return self._log.size()
+        return self._segments.size()
 
     def close(self) -> None:
         """Closes the segment being written."""
-        self._log.close()
+        self._segments.close()
+
+    def _insert(self, events: Sequence[_Row], records: Sequence[_Row]) -> str:
+        connection = self._segments.writable()
+        with transaction(connection):
+            connection.executemany(INSERT_RECORD, records)
+            connection.executemany(INSERT, events)
+        active = self._segments.active
+        return _place(active[0], _last(connection)) if events and active else ""
+
+    def _from(self, before: str) -> Iterator[tuple[Path, int | None]]:
+        """The segments from a place backwards, and the number below which events are wanted in each."""
+        name, _, number = before.partition("/")
+        for segment in reversed(self._segments.segments()):
+            if not name or segment.stem < name:
+                yield segment, None
+            elif segment.stem == name:
+                yield segment, int(number)
+
+    def _onwards(self, place: str) -> Iterator[tuple[Path, int]]:
+        name, _, number = place.partition("/")
+        for segment in self._segments.segments():
+            if segment.stem >= name:
+                yield segment, int(number) if segment.stem == name else 0
+
+    @contextlib.contextmanager
+    def _reading(self, segment: Path, unreadable: list[str]) -> Iterator[sqlite3.Connection | None]:
+        """A connection to read a segment; None when it is gone. One that cannot be read is told and left out."""
+        try:
+            connection = self._segments.reading(segment)
+        except sqlite3.Error as error:
+            self._left_out(segment, error, unreadable)
+            yield None
+            return
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            self._left_out(segment, error, unreadable)
+        finally:
+            connection.close()
+
+    def _left_out(self, segment: Path, error: sqlite3.Error, unreadable: list[str]) -> None:
+        if segment.exists():  # else it was evicted meanwhile
+            unreadable.append(segment.name)
+            self._segments.unreadable(segment, error)
+
+    def _stream(self, segment: Path, statement: str, number: int, *values: object) -> Iterator[_Row]:
+        """The rows after a number, read in parts, so that nobody waits for whoever takes them."""
+        while True:
+            rows: list[_Row] = []
+            with self._reading(segment, []) as connection:
+                if connection:
+                    rows = connection.execute(statement, (number, *values, _READ_AT_ONCE)).fetchall()
+            if not rows:
+                return
+            yield from rows
+            number = rows[-1][0]
 
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+def _place(segment: Path, number: int) -> str:
+    return f"{segment.stem}/{number}"
 
 
-def _row(event: MessageEvent) -> list[object]:
-    values = ((name, getattr(event, name)) for name in _COLUMNS)
-    return [json.dumps(value, ensure_ascii=False) if name in _LISTS else value for name, value in values]
+def _last(connection: sqlite3.Connection) -> int:
+    (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()
+    return int(number)
 
 
-def _event(row: tuple[Any, ...]) -> MessageEvent:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    lists = {name: tuple(json.loads(values[name])) for name in _LISTS}
-    return MessageEvent(**{**values, **lists, "changed": bool(values["changed"])})
+def _finish(connection: sqlite3.Connection) -> None:
+    """Indexes the rest of a segment that will not grow any more."""
+    while index_chunk(connection, _CHUNK):
+        pass
+
+
+def _record(connection: sqlite3.Connection, name: str) -> FlightRecord | None:
+    found = record_of(connection, name)
+    for number in sorted(named(connection, [name]), reverse=True):
+        event = event_of(connection.execute(f"SELECT {SELECTED} FROM event WHERE number = ?", (number,)).fetchone())
+        if found is None and name in (event.id, event.queue_id):
+            found = record_of(connection, event.message or event.id)
+    return found

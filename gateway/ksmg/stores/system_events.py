@@ -5,11 +5,12 @@ import enum
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ksmg.stores.segments import transaction
 from ksmg.system.account import caller
 from ksmg.system.syslog import Severity
 
@@ -45,12 +46,32 @@ class Name(enum.Enum):
     """Somebody looked at a message in Backup."""
     BACKUP_RELEASED = "backup_released"
     """Somebody had a message delivered from Backup."""
+    BACKUP_DOWNLOADED = "backup_downloaded"
+    """Somebody copied a message in Backup to a file."""
+    BACKUP_DELETED = "backup_deleted"
+    """Somebody deleted messages in Backup."""
+    QUARANTINE_VIEWED = "quarantine_viewed"
+    """Somebody looked at a message in a quarantine."""
+    QUARANTINE_RELEASED = "quarantine_released"
+    """Somebody had a message delivered from a quarantine."""
+    QUARANTINE_DOWNLOADED = "quarantine_downloaded"
+    """Somebody copied a message in a quarantine to a file."""
+    QUARANTINE_DELETED = "quarantine_deleted"
+    """Somebody deleted messages in a quarantine."""
+    RULES_LOADED = "rules_loaded"
+    """The filter applies another rule set than before."""
+    RULES_WRONG = "rules_wrong"
+    """The file of rules cannot be used; the filter goes on with those that it had."""
+    HELD_MESSAGE_LOST = "held_message_lost"
+    """The quarantine was full, and its oldest message went before somebody decided about it."""
     RULES_CHANGED = "rules_changed"
     """Somebody changed the rules."""
     LISTS_CHANGED = "lists_changed"
     """Somebody changed an allow or deny list."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
+    EVENTS_DAMAGED = "events_damaged"
+    """A part of the message event log is damaged and was set aside; its events cannot be searched."""
 
     @property
     def severity(self) -> Severity:
@@ -62,6 +83,9 @@ _SEVERITY = {
     Name.ENGINE_DOWN: Severity.ERROR,
     Name.BACKUP_FAILED: Severity.ERROR,
     Name.EVENTS_LOST: Severity.ERROR,
+    Name.RULES_WRONG: Severity.ERROR,
+    Name.HELD_MESSAGE_LOST: Severity.ERROR,
+    Name.EVENTS_DAMAGED: Severity.ERROR,
     Name.SIGNATURES_OUTDATED: Severity.WARNING,
     Name.SETTINGS_MISSING: Severity.WARNING,
 }
@@ -86,13 +110,16 @@ class SystemEventLog:
 
     def add(self, event: SystemEvent) -> None:
         """Stores an event. Raises sqlite3.Error."""
-        with contextlib.closing(self._open()) as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
-            added = connection.execute(
-                "INSERT INTO event (time, name, account, detail) VALUES (?,?,?,?)",
-                (event.time, event.name.value, event.account, json.dumps(event.detail, ensure_ascii=False)),
+        self.add_all([event])
+
+    def add_all(self, events: Iterable[SystemEvent]) -> None:
+        """Stores events in one transaction. Raises sqlite3.Error."""
+        rows = [(e.time, e.name.value, e.account, json.dumps(e.detail, ensure_ascii=False)) for e in events]
+        with contextlib.closing(self._open()) as connection, transaction(connection):
+            connection.executemany("INSERT INTO event (time, name, account, detail) VALUES (?,?,?,?)", rows)
+            connection.execute(
+                "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?", (self._records,)
             )
-            connection.execute("DELETE FROM event WHERE number <= ?", ((added.lastrowid or 0) - self._records,))
 
     def newest(self, limit: int = 100, since: float = 0.0) -> list[SystemEvent]:
         """The newest events, newest first."""

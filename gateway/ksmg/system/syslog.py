@@ -9,6 +9,7 @@ import enum
 import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ FACILITY_LOCAL0 = 16
 LONGEST_LINE = 7_900
 """Bytes; rsyslog's default maximum is 8 kB."""
 _TIMEOUT = 1.0
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+").fullmatch
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 class Severity(enum.IntEnum):
@@ -43,11 +46,11 @@ def line(fields: Iterable[tuple[str, object]]) -> str:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, str) and value and value.isascii() and value.replace("_", "").replace("-", "").isalnum():
+    if isinstance(value, str) and _PLAIN(value):
         return value
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return _encode(value).replace("\x7f", "\\u007f")
 
 
 class Syslog:
