@@ -19,6 +19,7 @@ INTERRUPTED = 130
 VERBS = (
     "status",
     "events",
+    "stats",
     "explain",
     "replay",
     "backup",

@@ -44,6 +44,8 @@ class Recorder:
         self._waiting: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lost = 0
         self._unindexed = 0
+        self._place = ""
+        """Where the last batch ended; empty when it could not be stored."""
         self._uncounted = ""
         """The place of the last event that is counted but not yet written to the statistics; empty: there is none."""
         self._saved = self._expired = time.monotonic()
@@ -107,6 +109,7 @@ class Recorder:
         if len(system) < len(batch):
             kept = [event for event in batch if not isinstance(event, SystemEvent)]
             self._attempt(functools.partial(self._store, kept, messages), len(messages))
+            self._attempt(functools.partial(self._count, messages), 0)
         if system:
             self._attempt(functools.partial(self._system.add_all, system), len(system))
         if self._lost:
@@ -124,11 +127,15 @@ class Recorder:
             self._attempt(functools.partial(self._messages.expire, time.time()), 0)
 
     def _store(self, batch: Sequence[MessageEvent | FlightRecord], events: Sequence[MessageEvent]) -> None:
-        place = self._messages.add(batch)
+        self._place = ""
+        self._place = self._messages.add(batch)
         self._unindexed += len(events)
-        if self._statistics is not None and events:
+
+    def _count(self, events: Sequence[MessageEvent]) -> None:
+        """Counts events, as far as they are stored."""
+        if self._statistics is not None and self._place:
             self._statistics.add(events)
-            self._uncounted = place
+            self._uncounted = self._place
 
     def _index(self) -> None:
         self._unindexed -= self._messages.index() or self._unindexed
@@ -155,10 +162,10 @@ class Recorder:
             store()
         except (OSError, sqlite3.Error) as error:
             self._lost += count
-            _log.error("%d events cannot be stored, they are in the log files only: %s", count, error)
+            _log.error("events cannot be written (%d of them are in the log files only): %s", count, error)
         except Exception:  # a defect in one event must not end the thread that all of them go through
             self._lost += count
-            _log.exception("%d events cannot be stored, they are in the log files only", count)
+            _log.exception("events cannot be written (%d of them are in the log files only)", count)
 
     def _report_lost(self) -> None:
         lost = SystemEvent(Name.EVENTS_LOST, {"count": self._lost})
