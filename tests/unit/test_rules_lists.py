@@ -88,11 +88,16 @@ def test_what_was_added_is_kept(lists: Lists) -> None:
     assert lists.entries(BOB) == (entry,)
 
 
-def test_a_file_that_is_no_list_is_told(lists: Lists, tmp_path: Path) -> None:
+def test_a_damaged_list_is_told_and_stays_as_it_was(
+    lists: Lists, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lists.add([Entry("example.com", Verdict.DENY)])
+    assert lists.verdict("x@example.com", "", BOB) is Verdict.DENY
     (tmp_path / "lists/global.json").write_text("[]")
+    assert lists.verdict("x@example.com", "", BOB) is Verdict.DENY
+    assert "global.json is not one" in caplog.text
     with pytest.raises(RulesError, match=r"global\.json is not one"):
-        lists.verdict("x@example.com", "", BOB)
+        lists.entries()
 
 
 def test_many_personal_lists_do_not_slow_a_look_up(lists: Lists) -> None:

@@ -24,7 +24,6 @@ from ksmg.rules.rule_set import RuleSet
 MOST_STEPS = 200_000
 """Comparisons for one rule; after so many nobody can tell."""
 _MOST_EXAMPLES = 20
-_LISTS = (Preset.ALLOW_LIST, Preset.DENY_LIST)
 
 
 class Reach(enum.Enum):

@@ -7,12 +7,14 @@ An entry of a list is a pattern of sender addresses (not a group, not a regular 
 IP addresses and networks of clients. It is the sender of the envelope that counts. Deny wins: in the order global deny,
 personal deny, global allow, personal allow, because a wrong refusal is noticed and a wrong delivery is not.
 
-For a message a look at a directory entry for each recipient decides: a list that did not change is not read again.
+For a message a look at a directory entry for each recipient decides: a list that did not change is not read again. One
+that is damaged is an error in the log, and the filter goes on with what it knew.
 """
 
 import functools
 import hashlib
 import json
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +31,7 @@ from ksmg.rules.networks import IPAddress, Networks, parse_client, parse_network
 from ksmg.rules.patterns import Kind, Match, Pattern, domain_of, matcher, normal, parse_pattern
 from ksmg.system.account import caller
 
+_log = logging.getLogger(__name__)
 MOST_ENTRIES = 500
 """Entries of one list: of the global allow list, of one address's deny list, and so on."""
 GLOBAL = ""
@@ -68,12 +71,12 @@ class Lists:
         self._remembered: OrderedDict[str, tuple[Signature, tuple[_Compiled, ...]]] = OrderedDict()
 
     def verdict(self, sender: str, client_ip: str, recipient: str) -> Verdict | None:
-        """What the lists say about a sender for one recipient; None when none names it. Raises RulesError."""
+        """What the lists say about a sender for one recipient; None when none names it. Never raises."""
         found = self.listing(normal(sender), parse_client(client_ip), normal(recipient))
         return found.verdict if found else None
 
     def listing(self, sender: str, client: IPAddress | None, recipient: str) -> Listing | None:
-        """The same with the entry that decided; addresses in their normal form. Raises RulesError, or OSError."""
+        """The same with the entry that decided; addresses in their normal form. Never raises."""
         of_all, own = self._compiled(self._global), self._compiled(self._path(recipient))
         if not (of_all or own):
             return None
@@ -133,11 +136,19 @@ class Lists:
             return ()
         remembered = self._remembered.get(path)
         if remembered is None or remembered[0] != found:
-            self._remembered[path] = remembered = (found, tuple(_compile(_read(Path(path)))))
+            self._remembered[path] = remembered = (found, self._read_again(path))
             if len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(path)
         return remembered[1]
+
+    def _read_again(self, path: str) -> tuple[_Compiled, ...]:
+        """A list as its file has it now; a damaged one stays as it was, because mail must go on."""
+        try:
+            return tuple(_compile(_read(Path(path))))
+        except (RulesError, OSError) as error:
+            _log.error("a list is not read, and stays as it was: %s", error)
+            return self._remembered.get(path, (None, ()))[1]
 
 
 def parse_entry(value: str, owner: str = GLOBAL) -> Pattern | IPNetwork:
