@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+from ksmg.inspection import types
 from ksmg.inspection.examination import examine
 from ksmg.inspection.limits import Limits
 from ksmg.mail.structure import Member, Part, Problem, Structure
@@ -184,6 +185,10 @@ def overlapping(count: int, packed: bytes, size: int) -> bytes:
     ) + b"a"  # fmt: skip
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count % 65_536, count % 65_536, len(central) * count, len(local), 0)
     return local + central * count + end
+
+
+def test_a_large_file_of_no_known_type_is_no_problem() -> None:
+    assert part(zipped({"a.dat": bytes(15_000_000)})).members == (Member("a.dat", 15_000_000, types.UNKNOWN),)
 
 
 def test_a_hundred_thousand_files_are_a_problem() -> None:

@@ -3,6 +3,7 @@
 import gc
 import sys
 
+from ksmg.inspection.libarchive import available
 from ksmg.inspection.service import InspectionService
 from ksmg.system.systemd import listening_sockets, notify
 
@@ -12,6 +13,9 @@ def main() -> int:
     sockets = listening_sockets()
     if len(sockets) != 1:
         print("systemd passed no socket; start ksmg-inspect.socket instead", file=sys.stderr)
+        return 1
+    if not available():  # loaded here, once, rather than by every worker
+        print("libarchive is missing: install the package libarchive13t64", file=sys.stderr)
         return 1
     gc.freeze()  # workers share what is there now, and never touch it
     notify("READY=1")

@@ -11,7 +11,7 @@ from ksmg.inspection import types
 from ksmg.inspection.budget import Budget, Unreadable
 from ksmg.inspection.libarchive import EncryptedArchive, archive_entries
 from ksmg.inspection.ole import CompoundFile
-from ksmg.inspection.openable import LIBARCHIVE, NO_READER, RAW, WEAK, worth_opening
+from ksmg.inspection.openable import LIBARCHIVE, NO_READER, RAW, WEAK, holds_files
 from ksmg.inspection.pdf import PdfContent
 from ksmg.inspection.tnef import tnef_files
 from ksmg.inspection.types import BEGINNING, true_type
@@ -20,6 +20,8 @@ from ksmg.inspection.zips import is_zip, zip_members
 from ksmg.mail.readable import readable
 from ksmg.mail.structure import Member, Problem
 
+_DISK_IMAGE = 32_774
+"""Bytes of a file of no known type that are looked at: a disk image says what it is behind 32 kB."""
 _KEPT = {"mimetype", "meta-inf/manifest.xml", "[content_types].xml"}
 _KEPT_BYTES = 1_000_000
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -199,11 +201,12 @@ class Opener:
 
     def _content(self, path: str, chunks: Iterator[bytes], depth: int) -> tuple[Opened, int]:
         """What a member is, and its size. Only what can hold others is kept in memory."""
-        head = b""
-        while len(head) < BEGINNING and (chunk := next(chunks, None)) is not None:
-            head += chunk
+        head = _head(chunks, b"", BEGINNING)
         kind = true_type(head[:BEGINNING])
-        if not worth_opening(kind, (path,)):
+        if kind == types.UNKNOWN:
+            head = _head(chunks, head, _DISK_IMAGE)
+            kind = _kind(head)
+        if not holds_files(kind, (path,)):
             return Opened(kind), len(head) + sum(map(len, chunks))
         if depth >= self._budget.limits.nesting:
             self._budget.note(Problem.DEPTH, f"archives within each other beyond {self._budget.limits.nesting}")
@@ -217,6 +220,12 @@ class Opener:
 
     def _add(self, member: Member) -> None:
         self.members.append(member)
+
+
+def _head(chunks: Iterator[bytes], head: bytes, wanted: int) -> bytes:
+    while len(head) < wanted and (chunk := next(chunks, None)) is not None:
+        head += chunk
+    return head
 
 
 def _kind(data: bytes) -> str:

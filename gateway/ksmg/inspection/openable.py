@@ -49,17 +49,17 @@ _OPENED_NAME = re.compile(
 )
 
 
-def worth_opening(true_type: str, names: Iterable[str]) -> bool:
-    """Whether a file of this type or with such a name can hold others, or is of no known type."""
-    if true_type in _OPENED or true_type in (types.EXECUTABLE, types.UNKNOWN):
+def holds_files(true_type: str, names: Iterable[str]) -> bool:
+    """Whether a file of this type or with such a name can hold others."""
+    if true_type in _OPENED or true_type == types.EXECUTABLE:
         return True
     return true_type != types.EMPTY and any(map(_OPENED_NAME.search, names))
 
 
 def opens(part: Part) -> bool:
-    """Whether a part is to be opened."""
+    """Whether a part is to be opened: one that can hold files, or is of no type that its beginning shows."""
     if part.container or not part.size:
         return False
     if part.content_type.startswith("text/") and not part.names and part.true_type.startswith("text/"):
         return False
-    return worth_opening(part.true_type, part.names)
+    return part.true_type == types.UNKNOWN or holds_files(part.true_type, part.names)
