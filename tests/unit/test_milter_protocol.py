@@ -135,8 +135,19 @@ def test_a_field_is_inserted_before_those_that_were_received() -> None:
     assert replies.insert_header(b"X-First", b" yes") == Packet(b"i", b"\0\0\0\0X-First\0 yes\0")
 
 
-def test_a_recipient_is_taken_off_by_the_address_in_angle_brackets() -> None:
-    assert replies.delete_recipient(b'"a b"@example.com') == Packet(b"-", b'<"a b"@example.com>\0')
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        (b'"a b"@example.com', b'"a b"@example.com'),
+        (b"@x.example,@y.example:a@example.com", b"a@example.com"),
+        (b"@x.example:@[192.0.2.1]:a@example.com", b"a@example.com"),
+        (b"<a@example.com>", b"a@example.com"),
+        (b'"@x.example:a"@example.com', b'"@x.example:a"@example.com'),
+        ("ü@example.com".encode(), "ü@example.com".encode()),
+    ],
+)
+def test_a_recipient_is_taken_off_by_the_address_that_postfix_has_in_its_queue(address: bytes, named: bytes) -> None:
+    assert replies.delete_recipient(address) == Packet(b"-", b"<" + named + b">\0")
 
 
 @given(st.lists(st.integers(0, 200_000), max_size=4))

@@ -17,6 +17,7 @@ BODY_CHUNK = 65_535
 """The most bytes of a new body in one packet (MILTER_CHUNK_SIZE of sendmail and Postfix)."""
 
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
+_SOURCE_ROUTE = re.compile(rb"(?:@[^:]*:)+")
 _NOT_IN_VALUES = re.compile(rb"[\r\0]")
 
 
@@ -62,8 +63,18 @@ def replace_body(pieces: Iterable[bytes]) -> Iterator[Packet]:
 
 
 def delete_recipient(address: bytes) -> Packet:
-    """Takes a recipient off the message: the address as the server gave it, without angle brackets."""
-    return Packet(b"-", b"<" + _clean(address) + b">\0")
+    """Takes a recipient off the message: the address as the server gave it, without angle brackets.
+
+    Postfix has it in its queue without a source route, which ends at the first colon, and would find nobody with it:
+    who wrote `@a.example:` before the address would get what is not meant for it. Other ways to write an address do
+    not come here, with `strict_rfc821_envelopes`.
+    """
+    return Packet(b"-", b"<" + _without_route(_clean(address).strip(b"<>")) + b">\0")
+
+
+def _without_route(address: bytes) -> bytes:
+    route = _SOURCE_ROUTE.match(address)
+    return address[route.end() :] if route else address
 
 
 def _clean(value: bytes) -> bytes:
