@@ -23,6 +23,14 @@ NOTHING = Assessment(Action.NO_ACTION, 0.0, 15.0)
 T = TypeVar("T")
 
 
+class _Unwritten(SpooledMessage):
+    """A message whose file is never made."""
+
+    @property
+    def path(self) -> Path:
+        return NOWHERE / "none"
+
+
 @dataclass
 class Sample:
     """What a test says of a message, and how often each engine was asked."""
@@ -32,12 +40,13 @@ class Sample:
     structure: Structure | EngineFailure = EMPTY
     client: str = OUTSIDE
     headers: tuple[bytes, ...] = ()
+    file: Path = NOWHERE / "none"
     asked: list[str] = field(default_factory=list)
 
     def message(self) -> Message:
-        """The message, as the pipeline gives it to checks. Its file is not written."""
+        """The message, as the pipeline gives it to checks. Its content is left out."""
         envelope = Envelope(Client(self.client), b"a@example.com", (), [b"b@example.org"])
-        spooled = SpooledMessage(NOWHERE / "none")
+        spooled = _Unwritten(NOWHERE / "none")
         spooled.size = 1000
         for name in self.headers:
             spooled.header_counts[name] += 1
@@ -51,10 +60,10 @@ class Sample:
         engines.rspamd.check = self._check  # type: ignore[method-assign]
         return engines
 
-    async def _scan(self, file: Path) -> Scan:
+    async def _scan(self, content: bytes | Path) -> Scan:
         return self._answer("clamd", self.scan)
 
-    async def _check(self, envelope: Envelope, file: Path, size: int) -> Assessment:
+    async def _check(self, envelope: Envelope, content: bytes | Path, size: int) -> Assessment:
         return self._answer("rspamd", self.assessment)
 
     async def _inspect(self, _: SpooledMessage) -> Structure:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ksmg.checks.verdict import Status, Verdict
-from ksmg.filter.judgement import SPOOL, Wanted
+from ksmg.filter.judgement import Wanted
 from ksmg.filter.plan import Plan
 from ksmg.mail.message import Message
-from ksmg.rules.rule import Rule
+from ksmg.rules.rule import SPOOL, Rule
 from ksmg.rules.rule_set import Group, RuleSet
 from ksmg.rules.treatment import Decision
 

@@ -10,11 +10,9 @@ from ksmg.checks.verdict import Check, Verdict, unscanned
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.filter.engine_watch import EngineWatch
 from ksmg.mail.message import Message
+from ksmg.rules.rule import SPOOL
 
 _log = logging.getLogger(__name__)
-SPOOL = "spool"
-"""The name under which a message counts as unscanned that could not be written to the spool."""
-
 Wanted = tuple[str, Hashable]
 """A module's name and the options that it is asked under."""
 
