@@ -124,7 +124,8 @@ class Delivery:
     async def _keep(self, store: MessageStore, case: Case, shares: Sequence[int], ids: dict[int, str]) -> None:
         """Keeps the original once for each share: each has recipients and a reason of its own."""
         entries = {share: _entry(case, share) for share in shares}
-        source = case.message.spooled.path
+        spooled = case.message.spooled
+        source = spooled.content() if spooled.in_memory else spooled.path
         kept = [asyncio.wrap_future(store.keep(entry, source)) for entry in entries.values()]
         results = await asyncio.gather(*kept, return_exceptions=True)
         for result in results:

@@ -76,8 +76,8 @@ class MessageStore:
             self._writer.stop()
             self._writer = None
 
-    def keep(self, entry: StoredMessage, source: Path) -> "Future[None]":
-        """Keeps a message; its file must stay until the future is resolved.
+    def keep(self, entry: StoredMessage, source: Path | bytes) -> "Future[None]":
+        """Keeps a message: its content, or its file, which must stay until the future is resolved.
 
         The future is resolved when the message is on disk. Its exception, StoreFull or another OSError, means that
         nothing was kept.

@@ -30,7 +30,8 @@ class Waiting:
 
     entry: bytes
     decided: bool
-    source: Path
+    source: Path | None
+    """Its file; None when the original is here."""
     length: int
     body: bytes | None
     """The original; None for a large one, which is still to be read."""
@@ -48,8 +49,10 @@ class Waiting:
         return 2 * len(self.entry) + 256
 
 
-def waiting(entry: StoredMessage, source: Path) -> Waiting:
-    """Reads a message that is to be kept, unless it is large. Raises OSError."""
+def waiting(entry: StoredMessage, source: Path | bytes) -> Waiting:
+    """A message that is to be kept: given as it is, or read from its file unless it is large. Raises OSError."""
+    if isinstance(source, bytes):
+        return Waiting(encode_entry(entry), entry.decided, None, len(source), source, zlib.adler32(source))
     descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         length = os.fstat(descriptor).st_size
@@ -112,6 +115,8 @@ class ActiveSegment:
         self._buffers.clear()
 
     def _copy(self, message: Waiting) -> None:
+        if message.source is None:
+            raise ValueError("a message without file and content")
         self._flush()
         checksum, left = 1, message.length
         with message.source.open("rb", buffering=0) as source:
