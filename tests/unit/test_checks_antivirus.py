@@ -7,15 +7,15 @@ import pytest
 from ksmg.checks.antivirus import Antivirus
 from ksmg.checks.blame import MOST_SCANS, infected_parts
 from ksmg.checks.verdict import Status, Verdict
-from ksmg.engines.clamd import Clamd, Scan, Span
+from ksmg.engines.clamd import Clamd, Scan
 from ksmg.engines.failure import EngineFailure, Reason
+from ksmg.engines.handover import Span
+from ksmg.mail.message import Message
 from ksmg.mail.structure import Problem
 from unit.checks_sample import Sample, member, part, structure
 
 UNREACHABLE = EngineFailure(Reason.UNREACHABLE, "no clamd")
 TOO_MUCH = EngineFailure(Reason.LIMIT, "too much for clamd")
-FILE = Path("message.eml")
-SIZE = 1000
 
 
 async def judge(sample: Sample) -> Verdict:
@@ -81,6 +81,12 @@ async def test_malware_is_found_while_the_inspection_is_down() -> None:
     assert (await judge(Sample(Scan("Eicar"), structure=UNREACHABLE))).status is Status.INFECTED
 
 
+@pytest.fixture
+def spooled(tmp_path: Path) -> Message:
+    """A message with a file."""
+    return Sample(file=tmp_path / "message.eml").message()
+
+
 class InfectedClamd(Clamd):
     """Finds malware in what overlaps some bytes of the message."""
 
@@ -93,32 +99,32 @@ class InfectedClamd(Clamd):
         return Scan("Eicar" if found else None)
 
 
-async def test_the_attachment_with_the_malware_is_blamed() -> None:
+async def test_the_attachment_with_the_malware_is_blamed(spooled: Message) -> None:
     clamd = InfectedClamd((260, 270))
-    assert await infected_parts(clamd, FILE, SIZE, structure(part(1, "a"), part(2, "b"))) == (2,)
+    assert await infected_parts(clamd, spooled, structure(part(1, "a"), part(2, "b"))) == (2,)
 
 
-async def test_every_attachment_with_malware_is_blamed() -> None:
+async def test_every_attachment_with_malware_is_blamed(spooled: Message) -> None:
     clamd = InfectedClamd((160, 170), (360, 370))
-    assert await infected_parts(clamd, FILE, SIZE, structure(part(1, "a"), part(2, "b"), part(3, "c"))) == (1, 3)
+    assert await infected_parts(clamd, spooled, structure(part(1, "a"), part(2, "b"), part(3, "c"))) == (1, 3)
 
 
-async def test_nothing_is_blamed_when_the_message_is_infected_without_its_attachments() -> None:
+async def test_nothing_is_blamed_when_the_message_is_infected_without_its_attachments(spooled: Message) -> None:
     clamd = InfectedClamd((160, 170), (5, 6))
-    assert await infected_parts(clamd, FILE, SIZE, structure(part(1, "a"))) == ()
+    assert await infected_parts(clamd, spooled, structure(part(1, "a"))) == ()
 
 
-async def test_nothing_is_blamed_when_no_attachment_alone_is_infected() -> None:
-    assert await infected_parts(InfectedClamd((5, 6)), FILE, SIZE, structure(part(1, "a"))) == ()
+async def test_nothing_is_blamed_when_no_attachment_alone_is_infected(spooled: Message) -> None:
+    assert await infected_parts(InfectedClamd((5, 6)), spooled, structure(part(1, "a"))) == ()
 
 
-async def test_nothing_is_blamed_among_very_many_attachments() -> None:
+async def test_nothing_is_blamed_among_very_many_attachments(spooled: Message) -> None:
     many = structure(*(part(number, "a") for number in range(1, MOST_SCANS + 2)))
-    assert await infected_parts(InfectedClamd((160, 170)), FILE, SIZE, many) == ()
+    assert await infected_parts(InfectedClamd((160, 170)), spooled, many) == ()
 
 
-async def test_nothing_is_blamed_when_clamd_fails_meanwhile() -> None:
-    assert await infected_parts(Clamd(Path("/nonexistent")), FILE, SIZE, structure(part(1, "a"))) == ()
+async def test_nothing_is_blamed_when_clamd_fails_meanwhile(spooled: Message) -> None:
+    assert await infected_parts(Clamd(Path("/nonexistent")), spooled, structure(part(1, "a"))) == ()
 
 
 async def test_a_verdict_names_the_engine_once_it_was_probed(monkeypatch: pytest.MonkeyPatch) -> None:

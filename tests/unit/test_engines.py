@@ -96,6 +96,7 @@ class SessionClamd:
             assert command == b"zFILDES\0\0"
             (descriptor,) = array.array("i", ancillary[0][2])
             with os.fdopen(descriptor, "rb") as file:
+                file.seek(0)
                 contents.append(file.read())
             connection.sendall(b"%d: fd[9]: Eicar-Test FOUND\0" % len(contents))
 
@@ -106,6 +107,22 @@ async def test_open_files_are_handed_to_clamd_in_one_session(tmp_path: Path, mes
         assert [(await client.scan(message)).malware for _ in range(3)] == ["Eicar-Test"] * 3
         client.close()
     assert fake.sessions == [[CONTENT] * 3]
+
+
+async def test_a_message_in_memory_is_handed_to_clamd_as_a_file(tmp_path: Path) -> None:
+    with SessionClamd(tmp_path / "clamd") as fake:
+        client = Clamd(tmp_path / "clamd", timeout=5)
+        assert (await client.scan(CONTENT)).malware == "Eicar-Test"
+        client.close()
+    assert fake.sessions == [[CONTENT]]
+
+
+async def test_clamd_never_gets_a_part_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    with pytest.raises(EngineFailure) as failure:
+        await Clamd(tmp_path / "clamd").scan(CONTENT)
+    assert failure.value.reason is Reason.ERROR
 
 
 async def test_a_session_that_clamd_ended_is_replaced(tmp_path: Path, message: Path) -> None:
@@ -274,7 +291,8 @@ def test_rspamd_is_told_of_the_session_and_no_value_adds_a_header() -> None:
     assert lines[-2:] == [b"", b""]
 
 
-async def test_rspamd_gets_the_message_and_answers(tmp_path: Path, message: Path) -> None:
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_rspamd_gets_the_message_and_answers(tmp_path: Path, message: Path, in_memory: bool) -> None:
     bodies = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -285,7 +303,9 @@ async def test_rspamd_gets_the_message_and_answers(tmp_path: Path, message: Path
         await reader.read()
 
     async with engine(tmp_path / "rspamd", serve):
-        found = await Rspamd(tmp_path / "rspamd", timeout=5).check(ENVELOPE, message, len(CONTENT))
+        found = await Rspamd(tmp_path / "rspamd", timeout=5).check(
+            ENVELOPE, CONTENT if in_memory else message, len(CONTENT)
+        )
     assert bodies == [CONTENT]
     assert (found.action, found.score, found.engine) == (rspamd.Action.NO_ACTION, 1.25, "Rspamd 3.12.1")
     assert [str(symbol) for symbol in found.symbols] == ["B(-3.00)", "A(0.10)"]

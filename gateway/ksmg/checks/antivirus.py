@@ -43,7 +43,7 @@ class Antivirus(Check):
         seen = structure if isinstance(structure, Structure) else Structure(())
         malware = scan.malware if isinstance(scan, Scan) and not scan.heuristic_phishing else None
         if malware is not None:
-            parts = await infected_parts(self._engines.clamd, message.spooled.path, message.spooled.size, seen)
+            parts = await infected_parts(self._engines.clamd, message, seen)
             return self._verdict(Finding(Status.INFECTED, malware, parts), *_hidden(seen))
         failures = [outcome for outcome in (scan, structure) if isinstance(outcome, EngineFailure)]
         for failure in failures:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ksmg.engines.clamd import Clamd, Span
+from ksmg.engines.clamd import Clamd
 from ksmg.engines.failure import EngineFailure
+from ksmg.engines.handover import Span
+from ksmg.engines.shared import file_of
+from ksmg.mail.message import Message
 from ksmg.mail.structure import Part, Structure
 
 MOST_SCANS = 50
@@ -13,7 +16,7 @@ _AS_A_MESSAGE = b"MIME-Version: 1.0\r\n"
 """Put before a part's own header, which with its body is a message like any other then."""
 
 
-async def infected_parts(clamd: Clamd, file: Path, size: int, structure: Structure) -> tuple[int, ...]:
+async def infected_parts(clamd: Clamd, message: Message, structure: Structure) -> tuple[int, ...]:
     """Numbers of the attachments without which clamd finds the message clean; none when there are no such.
 
     A part is scanned with its own header, so that clamd decodes it as it did within the message. That it cannot be
@@ -23,8 +26,9 @@ async def infected_parts(clamd: Clamd, file: Path, size: int, structure: Structu
     if not suspects or len(suspects) > MOST_SCANS or structure.problems:
         return ()
     try:
+        file, size = file_of(message), message.spooled.size
         blamed = [part for part in suspects if await _infected(clamd, file, [(part.start, part.end)])]
-        if not blamed or await _infected(clamd, file, list(_without(blamed, size)), b""):
+        if not blamed or await _infected(clamd, file, list(_without(blamed, size)), before=b""):
             return ()
     except EngineFailure:
         return ()

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from ksmg.engines.failure import EngineFailure, Reason
+from ksmg.engines.handover import Span, open_descriptor, pieces, whole
 
 SOCKET = Path("/run/clamav/clamd.ctl")
 LIMIT_PREFIX = "Heuristics.Limits.Exceeded"
@@ -23,11 +23,7 @@ LIMIT_PREFIX = "Heuristics.Limits.Exceeded"
 SIGNATURES_VALID_FOR = timedelta(days=7)
 """Signatures older than that are reported as outdated."""
 
-Span = tuple[int, int]
-"""A piece of a file: offset of its first byte, and of the byte after its last."""
-
 _LONGEST_REPLY = 65_536
-_CHUNK = 262_144
 _PROBE_TIMEOUT = 5.0
 _FOUND = re.compile(r"^[^:]*: (?P<name>.+) FOUND$")
 _VERSION = re.compile(r"^ClamAV (?P<engine>[^/\s]+)(?:/(?P<signatures>\d+)/(?P<date>.+))?$")
@@ -106,22 +102,22 @@ class Clamd:
         self._passes_descriptors = True
         self._sessions: list[socket.socket] = []
 
-    async def scan(self, file: Path) -> Scan:
-        """Scans a file. Raises EngineFailure.
+    async def scan(self, content: bytes | Path) -> Scan:
+        """Scans a message, or the file that holds it. Raises EngineFailure.
 
-        The open file is handed over (FILDES), so that clamd needs no access to the spool and nothing is copied. A
-        clamd whose own confinement refuses that gets the content (INSTREAM) instead, from then on.
+        An open file is handed over (FILDES), so that clamd needs no access to the spool and copies nothing. A clamd
+        whose own confinement refuses that gets the content (INSTREAM) instead, from then on.
         """
         try:
             async with asyncio.timeout(self._timeout), self._turn:
                 if self._passes_descriptors:
-                    reply = await self._pass_file(file)
+                    reply = await self._pass_file(content)
                     if not reply.endswith("ERROR"):
                         return parse_scan(reply)
-                    streamed = parse_scan(await self._exchange(b"zINSTREAM\0", _whole(file)))
+                    streamed = parse_scan(await self._exchange(b"zINSTREAM\0", whole(content)))
                     self._passes_descriptors = False
                     return streamed
-                return parse_scan(await self._exchange(b"zINSTREAM\0", _whole(file)))
+                return parse_scan(await self._exchange(b"zINSTREAM\0", whole(content)))
         except TimeoutError:
             raise EngineFailure(Reason.TIMEOUT, f"clamd did not answer within {self._timeout:g} s") from None
 
@@ -129,7 +125,7 @@ class Clamd:
         """Scans pieces of a file as if they were one, with something before them. Raises EngineFailure."""
         try:
             async with asyncio.timeout(self._timeout), self._turn:
-                return parse_scan(await self._exchange(b"zINSTREAM\0", _pieces(file, spans, before)))
+                return parse_scan(await self._exchange(b"zINSTREAM\0", pieces(file, spans, before)))
         except TimeoutError:
             raise EngineFailure(Reason.TIMEOUT, f"clamd did not answer within {self._timeout:g} s") from None
 
@@ -146,15 +142,15 @@ class Clamd:
         while self._sessions:
             self._sessions.pop().close()
 
-    async def _pass_file(self, file: Path) -> str:
+    async def _pass_file(self, content: bytes | Path) -> str:
         """clamd's reply to an open file. A session that was closed while it was idle is replaced, once."""
-        with _opened(file) as content:
+        with open_descriptor(content) as descriptor:
             session = self._idle_session()
-            reply = await self._ask(session, content.fileno()) if session else None
+            reply = await self._ask(session, descriptor) if session else None
             if reply is None:
                 session = await self._connect()
                 session.send(b"zIDSESSION\0")  # into an empty buffer: it fits
-                reply = await self._ask(session, content.fileno())
+                reply = await self._ask(session, descriptor)
         if reply is None:
             raise _no_answer()
         return reply
@@ -216,31 +212,6 @@ class Clamd:
 
 def _no_answer() -> EngineFailure:
     return EngineFailure(Reason.UNREACHABLE, "clamd closed the connection without an answer")
-
-
-def _opened(file: Path) -> BinaryIO:
-    try:
-        return file.open("rb", buffering=0)
-    except OSError as error:
-        raise EngineFailure(Reason.ERROR, f"the message cannot be read: {error.strerror or error}") from None
-
-
-def _whole(file: Path) -> Iterator[bytes]:
-    with _opened(file) as opened:
-        while chunk := opened.read(_CHUNK):
-            yield chunk
-
-
-def _pieces(file: Path, spans: Sequence[Span], before: bytes) -> Iterator[bytes]:
-    if before:
-        yield before
-    with _opened(file) as opened:
-        for start, end in spans:
-            opened.seek(start)
-            left = end - start
-            while left > 0 and (chunk := opened.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                yield chunk
 
 
 async def _stream(connection: socket.socket, content: Iterator[bytes]) -> None:

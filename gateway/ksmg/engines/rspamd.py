@@ -9,13 +9,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.mail.envelope import Envelope
 
 SOCKET = Path("/run/rspamd/rspamd.sock")
 _CHUNK = 262_144
+_CONTROL = bytes([*range(0x20), 0x7F])
 _PROBE_TIMEOUT = 5.0
 _LONGEST_ANSWER = 4_194_304
 
@@ -42,8 +43,7 @@ class Action(enum.Enum):
         return self not in (Action.NO_ACTION, Action.GREYLIST)
 
 
-@dataclass(frozen=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A rule of rspamd that applied, what it added to the score, and what it applied to."""
 
     name: str
@@ -54,8 +54,7 @@ class Symbol:
         return f"{self.name}({self.score:.2f})"
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A link in the message. `domain` as registered, such as `example.co.uk`; `shown` is what its text pretends."""
 
     url: str
@@ -103,7 +102,7 @@ def _session_fields(envelope: Envelope) -> Iterator[tuple[bytes, bytes]]:
 
 def _safe(value: bytes) -> bytes:
     """Without control characters: an address must not become a header of the request."""
-    return bytes(byte for byte in value if byte >= 0x20 and byte != 0x7F)
+    return value.translate(None, _CONTROL)
 
 
 def parse_response(response: bytes) -> Assessment:
@@ -117,7 +116,7 @@ def parse_response(response: bytes) -> Assessment:
             Reason.ERROR, f"rspamd answered with HTTP status {status[1].decode('ascii', 'replace')[:20]}"
         )
     try:
-        return _assessment(json.loads(body), _server(head))
+        return _assessment(json.loads(body.decode()), _server(head))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineFailure(Reason.ERROR, "rspamd's answer cannot be understood") from None
 
@@ -141,7 +140,8 @@ def _assessment(answer: Mapping[str, Any], engine: str) -> Assessment:
 
 
 def _symbol(name: str, facts: Mapping[str, Any]) -> Symbol:
-    return Symbol(name, float(facts.get("score", 0)), tuple(map(str, facts.get("options", ()))))
+    options = facts.get("options")
+    return Symbol(name, float(facts.get("score", 0)), tuple(map(str, options)) if options else ())
 
 
 def _link(facts: Mapping[str, Any]) -> Link:
@@ -160,11 +160,11 @@ class Rspamd:
         self._timeout = timeout
         self._turn = asyncio.Semaphore(concurrency)
 
-    async def check(self, envelope: Envelope, file: Path, size: int) -> Assessment:
-        """Has a message assessed. Raises EngineFailure."""
+    async def check(self, envelope: Envelope, content: bytes | Path, size: int) -> Assessment:
+        """Has a message assessed, or the file that holds it. Raises EngineFailure."""
         try:
             async with asyncio.timeout(self._timeout), self._turn:
-                return parse_response(await self._exchange(request_headers(envelope, size), file))
+                return parse_response(await self._exchange(request_headers(envelope, size), content))
         except TimeoutError:
             raise EngineFailure(Reason.TIMEOUT, f"rspamd did not answer within {self._timeout:g} s") from None
 
@@ -178,7 +178,7 @@ class Rspamd:
         if b"pong" not in response:
             raise EngineFailure(Reason.ERROR, "rspamd does not answer to ping")
 
-    async def _exchange(self, request: bytes, file: Path | None = None) -> bytes:
+    async def _exchange(self, request: bytes, content: bytes | Path = b"") -> bytes:
         """A whole response. Sockets as they are: streams cost twice as much processor time."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
             try:
@@ -187,7 +187,7 @@ class Rspamd:
                 raise _unreachable("rspamd cannot be reached", error) from None
             try:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an early answer: it says why
-                    await _send(connection, request, file)
+                    await _send(connection, request, content)
                 return await _response(connection)
             except OSError as error:
                 raise _unreachable("the connection to rspamd broke", error) from None
@@ -197,16 +197,16 @@ def _unreachable(what: str, error: OSError) -> EngineFailure:
     return EngineFailure(Reason.UNREACHABLE, f"{what}: {error.strerror or error}")
 
 
-async def _send(connection: socket.socket, request: bytes, file: Path | None) -> None:
+async def _send(connection: socket.socket, request: bytes, content: bytes | Path) -> None:
     loop = asyncio.get_running_loop()
-    if file is None:
-        return await loop.sock_sendall(connection, request)
-    with file.open("rb", buffering=0) as content:
-        data = request + content.read(_CHUNK)
+    if isinstance(content, bytes):
+        await loop.sock_sendall(connection, request + content)
+        return
+    with content.open("rb", buffering=0) as file:
+        data = request + file.read(_CHUNK)
         while data:
             await loop.sock_sendall(connection, data)
-            data = content.read(_CHUNK)
-    return None
+            data = file.read(_CHUNK)
 
 
 async def _response(connection: socket.socket) -> bytes:

@@ -27,14 +27,25 @@ class Engines:
         """rspamd's assessment of a message. Raises EngineFailure."""
 
     async def _scan(self, message: Message) -> Scan:
-        _limit(message, self._clamd_limit)
-        return await self.clamd.scan(message.spooled.path)
+        return await self.clamd.scan(_content(message, self._clamd_limit))
 
     async def _assess(self, message: Message) -> Assessment:
-        _limit(message, self._rspamd_limit)
-        return await self.rspamd.check(message.envelope, message.spooled.path, message.spooled.size)
+        content = _content(message, self._rspamd_limit)
+        return await self.rspamd.check(message.envelope, content, message.spooled.size)
 
 
-def _limit(message: Message, size: int) -> None:
-    if message.spooled.size > size:
-        raise EngineFailure(Reason.LIMIT, f"the message is larger than {size} bytes")
+def _content(message: Message, limit: int) -> bytes | Path:
+    """The message, or the file of one that is not in memory."""
+    spooled = message.spooled
+    if spooled.size > limit:
+        raise EngineFailure(Reason.LIMIT, f"the message is larger than {limit} bytes")
+    return spooled.content() if spooled.in_memory else file_of(message)
+
+
+def file_of(message: Message) -> Path:
+    """The message's file. Raises EngineFailure when it cannot be written."""
+    try:
+        return message.spooled.path
+    except OSError as error:
+        text = f"the message could not be spooled: {error.strerror or error}"
+        raise EngineFailure(Reason.ERROR, text) from None
