@@ -25,6 +25,7 @@ from ksmg.mail.message import Message
 from ksmg.mail.spool import LARGEST_IN_MEMORY, Spool, SpooledMessage
 from ksmg.mail.structure import Structure
 from ksmg.milter.packets import Packet
+from ksmg.notifications import Notifier
 from ksmg.rules.documents import parse_rules
 from ksmg.rules.rule_set import RuleSet
 from ksmg.stores.flight_record import FlightRecord
@@ -113,6 +114,8 @@ class Bench:
         self.backup = MessageStore(self._made(directory / "backup"), 1_000_000)
         self.quarantine = MessageStore(self._made(directory / "quarantine"), 1_000_000)
         self.budget = Budget(2)
+        self.notices: list[tuple[str, ...]] = []
+        self.failures: list[str] = []
         self._directory = directory / "spool"
         self.backup.open()
         self.quarantine.open()
@@ -131,18 +134,24 @@ class Bench:
     ) -> list[Packet]:
         check = Says(answer)
         judges = Judges([check], EngineWatch([check], self.system.append))
-        judgement = Judgement(
-            Neighbourhood([], ["example.org"]), nothing_inside, judges, Fixed(rule_set or rules()), self.budget
-        )
+        ours = Neighbourhood([], ["example.org"])
+        judgement = Judgement(ours, nothing_inside, judges, Fixed(rule_set or rules()), self.budget)
         delivery = Delivery(self.backup, self.quarantine, self.submitted, self._directory)
-        pipeline = Pipeline(judgement, delivery, Chronicle("node", self._remember))
+        notifier = Notifier("gw", "root@example.org", ours, self._directory, self._take, self.failures.append)
+        pipeline = Pipeline(judgement, delivery, Chronicle("node", self._remember), notifier)
         to = [f"{name}@example.org".encode() for name in recipients]
         envelope = Envelope(Client("192.0.2.1", b"h", b"helo"), b"a@example.com", (), to, "4X")
         with self.spool.new_message() as spooled:
             spooled.add_header(b"Message-ID", b" <1@example.com>")
             spooled.add_header(b"Subject", b" hello")
             spooled.finish(body)
-            return await pipeline.process(envelope, spooled)
+            packets = await pipeline.process(envelope, spooled)
+        await notifier.finish()
+        return packets
+
+    async def _take(self, file: Path, sender: str, recipients: Sequence[str]) -> str:
+        self.notices.append((sender, *recipients))
+        return "4NOTE"
 
     def _remember(self, events: Sequence[MessageEvent], record: FlightRecord) -> None:
         self.events.extend(events)
@@ -279,6 +288,13 @@ async def test_a_refusal_for_some_recipients_is_kept_and_not_bounced(bench: Benc
     (entry,) = bench.backup.search().messages
     assert entry.recipients == ("b@example.org",)
     assert REFUSED_FOR_SOME in bench.events[0].marks
+
+
+async def test_the_administrator_is_told_where_a_rule_wants_it(bench: Bench) -> None:
+    telling = {"on": {"infected": {"action": "reject", "notify": ["administrator", "sender"]}}}
+    await bench.judge(Status.INFECTED, rules(default=telling))
+    assert bench.notices == [("", "root@example.org")]  # the sender is a stranger: that would be backscatter
+    assert bench.failures == []
 
 
 async def test_events_of_one_message_are_told_apart_and_belong_together(bench: Bench) -> None:

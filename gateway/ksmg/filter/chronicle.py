@@ -37,7 +37,7 @@ class Chronicle:
         seconds = time.monotonic() - case.started
         common = self._common(case, reply_text(packets), seconds, failure)
         events = [
-            MessageEvent(id=_event_id(case, number), **_of_group(case, done, number, failure), **common)
+            MessageEvent(id=event_id(case, number), **_of_group(case, done, number, failure), **common)
             for number in range(len(case.groups))
         ]
         self._remember(events, FlightRecord(case.id, common["time"], _document(case, events)))
@@ -68,7 +68,8 @@ class Chronicle:
         }
 
 
-def _event_id(case: Case, number: int) -> str:
+def event_id(case: Case, number: int) -> str:
+    """The id of the event of one group: the message's own for the first."""
     return f"{case.id}.{number + 1}" if number else case.id
 
 

@@ -10,7 +10,7 @@ from ksmg.checks.verdict import Verdict
 from ksmg.filter.answers import accepted, put_off, refused
 from ksmg.filter.budget import Budget
 from ksmg.filter.case import Case, not_judged, verdicts_for
-from ksmg.filter.chronicle import Chronicle
+from ksmg.filter.chronicle import Chronicle, event_id
 from ksmg.filter.delivery import Delivery, Done, PutOff
 from ksmg.filter.judgement import Judges, Wanted
 from ksmg.filter.plan import Answer, Plan, Share, make_plan
@@ -19,6 +19,7 @@ from ksmg.mail.facts import Neighbourhood
 from ksmg.mail.message import Inspect, Message
 from ksmg.mail.spool import SpooledMessage
 from ksmg.milter.packets import Packet
+from ksmg.notifications import Notifier
 from ksmg.rules.rule_set import Group, RuleSet
 from ksmg.rules.treatment import Action, Decision
 from ksmg.stores.message_store import new_id
@@ -91,10 +92,11 @@ class Judgement:
 class Pipeline:
     """Judges messages and does what was decided. It holds no state of its own, so that any number can be under way."""
 
-    def __init__(self, judgement: Judgement, delivery: Delivery, chronicle: Chronicle) -> None:
+    def __init__(self, judgement: Judgement, delivery: Delivery, chronicle: Chronicle, notifier: Notifier) -> None:
         self._judgement = judgement
         self._delivery = delivery
         self._chronicle = chronicle
+        self._notifier = notifier
 
     async def process(self, envelope: Envelope, spooled: SpooledMessage) -> list[Packet]:
         """The answer to a message. When it returns, its event is on its way, and what is to be kept is on disk."""
@@ -110,7 +112,16 @@ class Pipeline:
             if done.changes:
                 done.changes.discard()
         self._chronicle.write(case, done, packets, failure)
+        if case.plan.answer is not Answer.PUT_OFF:
+            self._notify(case)
         return packets
+
+    def _notify(self, case: Case) -> None:
+        """Tells those whom the rules want to be told. It never holds up the answer."""
+        for number, share in enumerate(case.plan.shares):
+            if any(cause.treatment.notify for cause in share.decision.causes):
+                event = event_id(case, number)
+                self._notifier.send(self._notifier.notices(case.message, share.decision, share.recipients, event))
 
 
 def _answer(case: Case, done: Done) -> list[Packet]:

@@ -6,7 +6,7 @@ import socket
 import time
 
 from ksmg.checks.verdict import Check
-from ksmg.filter.assembly import make_judgement
+from ksmg.filter.assembly import make_judgement, neighbourhood
 from ksmg.filter.budget import HOUR, Budget
 from ksmg.filter.chronicle import Chronicle
 from ksmg.filter.delivery import Delivery
@@ -16,9 +16,10 @@ from ksmg.filter.recorder import Recorder
 from ksmg.filter.rules_in_force import RulesInForce
 from ksmg.filter.server import Server
 from ksmg.mail.spool import Spool
+from ksmg.notifications import DEFAULTS, Notifier, Template
 from ksmg.policy import DataPolicy
 from ksmg.rules.store import open_rules
-from ksmg.rules.treatment import Action
+from ksmg.rules.treatment import Action, Notified
 from ksmg.settings import Settings
 from ksmg.stores.event_search import Criteria
 from ksmg.stores.locations import (
@@ -49,10 +50,20 @@ class FilterService:
         self._stores = (open_backup(policy), open_spam_quarantine(policy, settings, self._lost))
         per_hour = settings.number("unscanned.per_hour")
         budget = Budget(per_hour, _passed_unscanned(policy, settings, per_hour))
+        self._notifier = Notifier(
+            settings.text("hostname"),
+            settings["postmaster"],
+            neighbourhood(settings),
+            spool_directory(policy),
+            submit,
+            self._not_notified,
+            templates=_templates(settings),
+        )
         self._pipeline = Pipeline(
             make_judgement(settings, self._rules, checks, self._watch, budget),
             Delivery(*self._stores, submit, spool_directory(policy)),
             Chronicle(settings.text("hostname"), self._recorder.message),
+            self._notifier,
         )
 
     async def run(self, listening: socket.socket, *notices: SystemEvent) -> None:
@@ -82,13 +93,23 @@ class FilterService:
         await end.wait()
         notify("STOPPING=1")
         await server.stop()
+        await self._notifier.finish()
         for companion in companions:
             companion.cancel()
+
+    def _not_notified(self, cause: str) -> None:
+        self._recorder.record(SystemEvent(Name.NOTIFICATION_FAILED, {"cause": cause}))
 
     def _lost(self, message: StoredMessage) -> None:
         """The quarantine was full, and a message went that nobody had decided about."""
         detail = {"quarantine_id": message.id, "queue_id": message.queue_id, "size": message.size}
         self._recorder.record(SystemEvent(Name.HELD_MESSAGE_LOST, detail))
+
+
+def _templates(settings: Settings) -> dict[Notified, Template]:
+    """The texts that somebody wrote, and the usual ones."""
+    written = {who: settings[f"notifications.{who.value}"] for who in Notified}
+    return {who: Template(**text) if text else DEFAULTS[who] for who, text in written.items()}
 
 
 def _passed_unscanned(policy: DataPolicy, settings: Settings, most: int) -> list[float]:

@@ -110,6 +110,17 @@ def record(**fields: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
     return parse
 
 
+def words(longest: int) -> Callable[[Any], str]:
+    """Text of some characters."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= longest:
+            raise ValueError(f"must be a text of at most {longest} characters")
+        return value
+
+    return parse
+
+
 def host(value: Any) -> str:
     """A next hop as Postfix writes it: `[10.0.0.5]:25`, `mail.example.com`."""
     return _text(value, re.compile(r"\[?[A-Za-z0-9.:_-]{1,255}\]?(:\d{1,5})?"), "a host such as [10.0.0.5]:25")
@@ -194,6 +205,18 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         _RULES,
         "Held messages when there is no more room: the oldest go, or new ones get 452.",
+    ),
+    *(
+        Setting(
+            f"notifications.{who}",
+            optional(record(subject=words(200), text=words(20_000))),
+            None,
+            "text",
+            "",
+            _RULES,
+            f"Subject and text of what the {who} is told, with $placeholders; null: the usual ones.",
+        )
+        for who in ("administrator", "sender", "recipient")
     ),
     Setting(
         "message_events.days",

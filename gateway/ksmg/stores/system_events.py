@@ -62,6 +62,8 @@ class Name(enum.Enum):
     """The filter applies another rule set than before."""
     RULES_WRONG = "rules_wrong"
     """The file of rules cannot be used; the filter goes on with those that it had."""
+    NOTIFICATION_FAILED = "notification_failed"
+    """Somebody who should be told about a message could not be."""
     HELD_MESSAGE_LOST = "held_message_lost"
     """The quarantine was full, and its oldest message went before somebody decided about it."""
     RULES_CHANGED = "rules_changed"
