@@ -14,9 +14,7 @@ from ksmg.changes.source import IDENTITY
 BASE64, QUOTED = "base64", "quoted-printable"
 _BASE64_LINE = 57
 _SPACE = b" \t\r\n"
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % HARD_LIMIT)
 _AT_LINE_START = re.compile(rb"(?m)^(?:--|From )")
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 def decode(raw: bytes, encoding: str) -> bytes | None:
@@ -49,10 +47,16 @@ def _fits(content: bytes, eight_bit: bool, delimiters: Iterable[bytes]) -> bool:
     """Whether content needs no encoding."""
     if not (eight_bit or content.isascii()) or b"\0" in content:
         return False
-    if _LONG_LINE.search(content) or _BARE.search(content):
+    if not _whole_lines(content) or max(map(len, content.split(b"\r\n"))) > HARD_LIMIT:
         return False
     lines = b"\n" + content
     return not any(b"\n" + delimiter in lines for delimiter in delimiters)
+
+
+def _whole_lines(content: bytes) -> bool:
+    """Whether every CR and LF is part of a line end."""
+    ends = content.count(b"\r\n")
+    return content.count(b"\r") == ends == content.count(b"\n")
 
 
 def base64_lines(content: bytes) -> bytes:
@@ -63,5 +67,9 @@ def base64_lines(content: bytes) -> bytes:
 
 def quoted_lines(content: bytes) -> bytes:
     """Quoted-printable. CRLF stays a line end; no line looks like a delimiter or like the beginning of a mailbox."""
-    lines = (binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in content.split(b"\r\n"))
-    return _AT_LINE_START.sub(lambda match: b"=%02X" % match[0][0] + match[0][1:], b"\r\n".join(lines))
+    if b"\r\n" in content and _whole_lines(content):
+        quoted = binascii.b2a_qp(content)
+    else:
+        lines = (binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in content.split(b"\r\n"))
+        quoted = b"\r\n".join(lines)
+    return _AT_LINE_START.sub(lambda match: b"=%02X" % match[0][0] + match[0][1:], quoted)

@@ -57,7 +57,7 @@ def _subjects(spooled: SpooledMessage) -> Sequence[tuple[bytes, bytes]]:
         return [first] if first else []
     if count > MOST_EDITS:
         raise UnchangeableMessage(f"the message has {count} subjects")
-    return [(name, value) for name, value in header_fields(spooled.path) if name.lower() == b"subject"]
+    return [(name, value) for name, value in header_fields(spooled) if name.lower() == b"subject"]
 
 
 def _marks(causes: Sequence[Cause], verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, str]]:

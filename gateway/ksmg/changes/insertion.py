@@ -103,7 +103,7 @@ class Insertion:
             return False
         raw = bytes(source.content[part.body : part.end])
         content = decode(raw, part.encoding)
-        if content is None or _INLINE_PGP.search(content):
+        if content is None or (b"-----BEGIN PGP " in content and _INLINE_PGP.search(content)):
             return False
         fields = source.fields(part.start, part.body)
         declared = parameters(next((f.value for f in fields if f.name.lower() == b"content-type"), b""))

@@ -51,7 +51,7 @@ def plan(
     marks = ["tagged"] if any(cause.treatment.tag for cause in decision.causes) else []
     if not changes_body(decision):
         return Changes(headers, None, tuple(marks))
-    with Source(message.spooled.path, structure) as source:
+    with Source(message.spooled, structure) as source:
         rewriting = _Rewriting(source, message.spooled, decision, _unsure(structure))
         pieces = rewriting.pieces()
         body = _write(directory, pieces) if pieces is not None else None

@@ -36,7 +36,7 @@ def _packet(edit: HeaderEdit) -> Packet:
 def write_copy(message: Message, changes: Changes, target: Path) -> None:
     """Writes the whole changed message to a new file, CRLF line ends. Raises OSError; no file is left then."""
     try:
-        with open(target, "xb", opener=_private) as file, Source(message.spooled.path) as source:
+        with open(target, "xb", opener=_private) as file, Source(message.spooled) as source:
             file.writelines(field.raw for field in edited(source.fields(0, source.body), changes.headers))
             file.write(b"\r\n")
             if changes.body is not None:

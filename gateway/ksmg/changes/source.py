@@ -5,9 +5,9 @@ import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
+from ksmg.mail.spool import SpooledMessage
 from ksmg.mail.structure import Part, Structure
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
@@ -32,9 +32,9 @@ class Field:
         return self.name + b":" + self.value + b"\r\n"
 
 
-def header_fields(path: Path) -> Iterator[tuple[bytes, bytes]]:
+def header_fields(spooled: SpooledMessage) -> Iterator[tuple[bytes, bytes]]:
     """Name and value of the message's own fields, lines of a value separated by LF as the mail server has them."""
-    with Source(path) as source:
+    with Source(spooled) as source:
         for field in source.fields(0, source.body):
             yield field.name, field.value.replace(b"\r\n", b"\n")
 
@@ -42,14 +42,13 @@ def header_fields(path: Path) -> Iterator[tuple[bytes, bytes]]:
 class Source:
     """A spooled message, open for reading."""
 
-    def __init__(self, path: Path, structure: Structure | None = None) -> None:
+    def __init__(self, spooled: SpooledMessage, structure: Structure | None = None) -> None:
+        """Raises OSError."""
         self.parts = structure.parts if structure else ()
         self._children: dict[int, list[Part]] = {}
         for part in self.parts:
             self._children.setdefault(part.parent, []).append(part)
-        with path.open("rb") as file:
-            empty = path.stat().st_size == 0
-            self.content: bytes | mmap.mmap = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.content = spooled.content() if spooled.in_memory else _mapped(spooled)
         self.size = len(self.content)
         blank = self.content.find(b"\r\n\r\n")
         starts_blank = self.content[:2] == b"\r\n"
@@ -114,6 +113,11 @@ class Source:
 
     def _in_multipart(self, part: Part) -> bool:
         return part.parent >= 0 and self.parts[part.parent].content_type.startswith("multipart/")
+
+
+def _mapped(spooled: SpooledMessage) -> bytes | mmap.mmap:
+    with spooled.path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if spooled.size else b""
 
 
 def parameters(value: bytes) -> dict[str, bytes]:

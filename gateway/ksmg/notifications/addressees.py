@@ -53,7 +53,7 @@ def automatic(message: Message) -> bool:
         return True
     if not any(counts[name] for name in _DOUBTFUL):
         return False
-    fields = ((name.lower(), value) for name, value in header_fields(message.spooled.path))
+    fields = ((name.lower(), value) for name, value in header_fields(message.spooled))
     return any(name in _DOUBTFUL and _word(value) not in _DOUBTFUL[name] for name, value in fields)
 
 
