@@ -41,7 +41,17 @@ def test_daemon_runs_wholly_as_its_account(facts: Any, command: str, account: st
     assert uids == {facts["users"][account]["uid"]}
 
 
-@pytest.mark.parametrize("unit", ["ksmg-filter.service", "ksmg-web.service", "clamav-daemon.service", "rspamd.service"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "ksmg-filter.service",
+        "ksmg-inspect.service",
+        "ksmg-submit.service",
+        "ksmg-web.service",
+        "clamav-daemon.service",
+        "rspamd.service",
+    ],
+)
 def test_kluser_daemon_has_no_capability(facts: Any, unit: str) -> None:
     held = [process["capabilities"] for process in facts["processes"] if process["unit"] == unit]
     assert held
