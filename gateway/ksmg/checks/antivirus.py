@@ -1,6 +1,5 @@
 """Anti-virus: is there malware in the message, or something that nobody could look into?"""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
@@ -39,7 +38,9 @@ class Antivirus(Check):
         clamd answers OK for files that it does not look at as a whole, such as a member of a broken archive that can
         still be unpacked: where the inspection had a problem, a message is not clean.
         """
-        scan, structure = await asyncio.gather(_outcome(self._engines.scan(message)), _outcome(message.structure()))
+        scanning = self._engines.scan(message)
+        structure = await _outcome(message.structure())
+        scan = await _outcome(scanning)
         seen = structure if isinstance(structure, Structure) else Structure(())
         malware = scan.malware if isinstance(scan, Scan) and not scan.heuristic_phishing else None
         if malware is not None:

@@ -3,7 +3,6 @@
 Nothing is looked up elsewhere: text is compared with link, and link with the lists of the rule.
 """
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 from ksmg.checks.link_targets import BRANDS, NONE, LinkTargets, target
 from ksmg.checks.options import chosen_options, flag, words
 from ksmg.checks.verdict import Check, Finding, Status, Verdict, named
+from ksmg.engines.clamd import Scan
 from ksmg.engines.rspamd import Assessment, Link
 from ksmg.engines.shared import Engines
 from ksmg.mail.message import Message
@@ -74,7 +74,9 @@ class Links(Check):
     async def check(self, message: Message, options: Any) -> Verdict:
         """Malicious links, phishing, or clean."""
         wanted = options or LinksOptions()
-        assessment, signature = await asyncio.gather(self._engines.assess(message), self._signature(message, wanted))
+        scanning = self._engines.scan(message) if wanted.clamav else None
+        assessment = await self._engines.assess(message)
+        signature = _signature(await scanning) if scanning else ()
         found = {
             Status.MALICIOUS_LINK: [*_named(assessment, _MALICIOUS), *_malicious(assessment.links, wanted)],
             Status.PHISHING: [*signature, *_named(assessment, _PHISHING), *_phishing(assessment.links, wanted)],
@@ -84,16 +86,14 @@ class Links(Check):
             self.name, tuple(findings), engine=assessment.engine, evidence=tuple(_evidence(assessment.links))
         )
 
-    async def _signature(self, message: Message, options: LinksOptions) -> tuple[str, ...]:
-        if not options.clamav:
-            return ()
-        scan = await self._engines.scan(message)
-        return (scan.malware,) if scan.malware and scan.phishing else ()
-
     async def probe(self) -> str:
         """Only whether rspamd answers."""
         await self._engines.rspamd.ping()
         return "answers"
+
+
+def _signature(scan: Scan) -> tuple[str, ...]:
+    return (scan.malware,) if scan.malware and scan.phishing else ()
 
 
 def _named(assessment: Assessment, symbols: frozenset[str]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """One answer of an engine per message, for all checks that want it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from ksmg.mail.message import Message
@@ -13,24 +13,23 @@ T = TypeVar("T")
 class Once(Generic[T]):
     """Asks when the first check wants to know, and gives the same answer, or failure, to the others.
 
-    Answers go with their messages.
+    Answers go with their messages. Whoever waits is part of the message's processing, and ends with all of it only.
     """
 
-    def __init__(self, ask: Callable[[Message], Awaitable[T]]) -> None:
+    def __init__(self, ask: Callable[[Message], Coroutine[Any, Any, T]]) -> None:
         self._ask = ask
-        self._answers: WeakKeyDictionary[Message, asyncio.Future[T]] = WeakKeyDictionary()
+        self._answers: WeakKeyDictionary[Message, asyncio.Task[T]] = WeakKeyDictionary()
 
-    async def __call__(self, message: Message) -> T:
-        """The answer. Raises what asking raised."""
+    def __call__(self, message: Message) -> asyncio.Task[T]:
+        """The answer to wait for; asking has begun. It raises what asking raised."""
         answer = self._answers.get(message)
         if answer is None:
-            answer = asyncio.ensure_future(self._ask(message))
+            answer = self._answers[message] = asyncio.create_task(self._ask(message))
             answer.add_done_callback(_seen)
-            self._answers[message] = answer
-        return await asyncio.shield(answer)  # one check that gives up must not end it for the others
+        return answer
 
 
-def _seen(answer: asyncio.Future[T]) -> None:
+def _seen(answer: asyncio.Task[T]) -> None:
     """Failures count as seen even when nobody waited to the end."""
     if not answer.cancelled():
         answer.exception()

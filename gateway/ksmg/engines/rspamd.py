@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import enum
+import functools
 import json
-import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.mail.envelope import Envelope
+from ksmg.mail.readable import readable
 
 SOCKET = Path("/run/rspamd/rspamd.sock")
 _CHUNK = 262_144
@@ -116,15 +117,16 @@ def parse_response(response: bytes) -> Assessment:
             Reason.ERROR, f"rspamd answered with HTTP status {status[1].decode('ascii', 'replace')[:20]}"
         )
     try:
-        return _assessment(json.loads(body.decode()), _server(head))
+        return _assessment(json.loads(body.decode()), _engine(head.partition(b"\r\nServer:")[2].partition(b"\r\n")[0]))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineFailure(Reason.ERROR, "rspamd's answer cannot be understood") from None
 
 
-def _server(head: bytes) -> str:
-    """The engine's version out of the field `Server: rspamd/3.12.1`."""
-    match = re.search(rb"^Server: rspamd/([!-~]{1,40})", head, re.IGNORECASE | re.MULTILINE)
-    return f"Rspamd {match[1].decode('ascii')}" if match else ""
+@functools.lru_cache(maxsize=16)
+def _engine(server: bytes) -> str:
+    """The engine's version out of the value of `Server`, `rspamd/3.12.1`."""
+    name, _, version = server.strip()[:60].decode("ascii", "replace").partition("/")
+    return f"{name.capitalize()} {readable(version)}".strip()
 
 
 def _assessment(answer: Mapping[str, Any], engine: str) -> Assessment:
