@@ -11,6 +11,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ksmg.inspection import types
@@ -20,6 +21,7 @@ from ksmg.mail.structure import Member, Part, Problem, Structure
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 PROGRAM = b"MZ\x90\0\x03\0\0\0\x04" + bytes(100)
+CORPUS = Path(__file__).parents[1] / "fuzz/corpus/files"
 LIMITS = Limits(unpacked=20_000_000, nested=10_000_000)
 SECONDS = 5.0
 """Processor time that any of these may take, on a busy machine; alone they take a tenth of it."""
@@ -268,3 +270,43 @@ def test_a_message_in_a_file_is_opened() -> None:
 def test_a_hundred_random_files_are_no_archives() -> None:
     rest = zlib.compress(bytes(range(256)) * 100)
     assert all(look(bytes([first]) + rest).problems in ((), look(b"\0" + rest).problems) for first in range(0x60, 0x80))
+
+
+def sample(name: str) -> bytes:
+    """A file of the fuzzer's corpus."""
+    return (CORPUS / name).read_bytes()
+
+
+def test_a_word_document_with_macros_is_seen() -> None:
+    found = part(sample("doc"))
+    assert (found.true_type, found.macro, found.encrypted) == ("application/msword", True, False)
+
+
+def test_an_encrypted_office_document_is_seen() -> None:
+    data, name = sample("doc"), "EncryptedPackage".encode("utf-16-le")
+    at = data.index("WordDocument".encode("utf-16-le"))
+    assert part(data[:at] + name.ljust(64, b"\0") + struct.pack("<H", len(name) + 2) + data[at + 66 :]).encrypted
+
+
+def test_files_in_a_winmail_dat_are_shown() -> None:
+    found = part(sample("tnef"))
+    assert [(member.path, member.true_type) for member in found.members] == [("a.exe", "application/x-dosexec")]
+
+
+def test_a_package_in_a_document_is_shown() -> None:
+    native = struct.pack("<IH", 0, 2) + b"a.exe\0C:\\a.exe\0" + b"\0\0\3\0" + struct.pack("<I", 6) + b"a.exe\0"
+    native += struct.pack("<I", len(PROGRAM)) + PROGRAM
+    found = part(compound(native))
+    assert [(member.path, member.true_type) for member in found.members] == [("a.exe", "application/x-dosexec")]
+
+
+def compound(native: bytes) -> bytes:
+    """The sample document with an Ole10Native stream in place of its VBA folder, in a sector of its own."""
+    data = bytearray(sample("doc")[:2048])
+    name = "\x01Ole10Native".encode("utf-16-le")
+    at = data.index("VBA\0".encode("utf-16-le"))
+    data[at : at + 128] = struct.pack(
+        "<64sHBB3I16s20xIQ", name, len(name) + 2, 2, 1, 2**32 - 1, 2**32 - 1, 2**32 - 1, bytes(16), 2, len(native)
+    )
+    struct.pack_into("<I", data, 56, 0)  # every stream is in sectors of its own
+    return bytes(data[:1536]) + native.ljust(512, b"\0")

@@ -141,6 +141,14 @@ def test_an_encoded_message_is_looked_into() -> None:
     assert all(0 <= part.start <= part.body <= part.end for part in found.parts)
 
 
+@pytest.mark.parametrize(
+    "kind", ['"multipart/mixed"', "(x) multipart/mixed", "multipart", 'multipart/"mixed', "multipart/odd"]
+)
+def test_an_odd_multipart_has_its_parts(kind: str) -> None:
+    found = look(f"Content-Type: {kind}; boundary=XX\n\n--XX\nContent-Type: a/b; name=a.exe\n\nx\n--XX--\n")
+    assert found.attachment_names == ("a.exe",)
+
+
 def test_a_digest_has_messages() -> None:
     found = look("Content-Type: multipart/digest; boundary=XX\n\n--XX\n\nSubject: a\n\nhello\n--XX--\n")
     assert [part.content_type for part in found.parts] == ["multipart/digest", "message/rfc822", "text/plain"]

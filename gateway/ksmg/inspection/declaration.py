@@ -16,8 +16,9 @@ from ksmg.mail.readable import readable
 from ksmg.mail.structure import Problem
 
 TEXT, FORWARD = "text/plain", "message/rfc822"
-MESSAGES = frozenset({FORWARD, "message/global", "message/news", "message/external-body"})
-_MOST_REPETITIONS = 20
+_REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status", "message/partial"})
+"""Messages by name only: fields of their own, or a piece of something."""
+_MOST_REPETITIONS = 5
 """Repetitions of one field that are read; more are a problem."""
 _MOST_BOUNDARIES = 10
 _CACHED_BYTES = 400
@@ -50,6 +51,16 @@ def declare(
     return _declare(types, dispositions, encodings, most_names)
 
 
+def is_multipart(content_type: str) -> bool:
+    """Whether it has parts between delimiters. Clients treat unknown kinds like `mixed` (RFC 2046 5.1.7)."""
+    return content_type.startswith("multipart/")
+
+
+def is_message(content_type: str) -> bool:
+    """Whether clients look for a message in it; many do whatever its subtype is."""
+    return content_type.startswith("message/") and content_type not in _REPORTS
+
+
 def _declare(
     types: tuple[bytes, ...], dispositions: tuple[bytes, ...], encodings: tuple[bytes, ...], most_names: int
 ) -> Declaration:
@@ -59,7 +70,7 @@ def _declare(
     encoding, known = next(iter(found), ("", True))
     names = file_names((*disposition_readings, *type_readings), most_names)
     content_type = _leading(kinds)
-    boundaries = boundary_candidates(type_readings) if content_type.startswith("multipart/") else ()
+    boundaries = boundary_candidates(type_readings) if is_multipart(content_type) else ()
     problems = (
         *_beyond_limits((*types, *dispositions, *encodings), (types, dispositions, encodings)),
         *_contradictions(kinds, {name for name, _ in found}, len(names) > most_names),
@@ -93,7 +104,7 @@ def _beyond_limits(values: tuple[bytes, ...], fields: tuple[tuple[bytes, ...], .
 
 
 def _contradictions(kinds: dict[str, None], encodings: set[str], names: bool) -> Iterator[tuple[Problem, str]]:
-    if len(kinds) > 1 and any(kind.startswith(("multipart/", "message/")) for kind in kinds):
+    if len(kinds) > 1 and any(is_multipart(kind) or is_message(kind) for kind in kinds):
         yield Problem.AMBIGUOUS, "more than one Content-Type, at least one of them of a container"
     if len(encodings) > 1:
         yield Problem.AMBIGUOUS, "more than one Content-Transfer-Encoding"
@@ -105,7 +116,7 @@ def _contradictions(kinds: dict[str, None], encodings: set[str], names: bool) ->
 
 def _leading(kinds: dict[str, None]) -> str:
     """Of several types the one that shows most: a container, then what is offered as a file, then text."""
-    containers = [kind for kind in kinds if kind.startswith("multipart/") or kind in MESSAGES]
+    containers = [kind for kind in kinds if is_multipart(kind) or is_message(kind)]
     files = [kind for kind in kinds if not kind.startswith("text/")]
     return next(iter((*containers, *files, *kinds)), "")
 
@@ -116,6 +127,8 @@ def _media_type(word: bytes) -> str:
     main, slash, sub = kind.partition("/")
     if main and slash and sub:
         return kind
+    if main in ("multipart", "message"):
+        return f"{main}/unknown"
     return TEXT if main in ("", "text") else UNKNOWN
 
 

@@ -5,8 +5,12 @@ Source: RFC 2045 6. Decoders differ in what they do with padding that is followe
 
 import binascii
 import re
+from collections.abc import Callable, Iterable, Iterator
 
 from ksmg.inspection.fields import Content
+
+Tick = Callable[[], None]
+"""Called during what can take long. It raises what ends it."""
 
 IDENTITY, BASE64, QUOTED, UU = "", "base64", "quoted-printable", "x-uuencode"
 YENC, BINHEX = "x-yenc", "x-binhex"
@@ -24,6 +28,7 @@ _WORD = re.compile(rb"[\s\"']*([^\s;\"'(),]*)")
 _YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
 _YENC_TABLE = bytes((byte - 42) % 256 for byte in range(256))
 _WINDOW = 65_536
+_TICK_EVERY = 4_096
 _LEAST_LOST = 16
 """Characters of base64 after a padding that make a difference between decoders worth a doubt."""
 
@@ -35,20 +40,24 @@ def encoding_of(value: bytes) -> tuple[str, bool]:
     return _ALIASES.get(word, word), word in _ALIASES
 
 
-def decode_all(content: Content, start: int, end: int, encoding: str) -> bytes:
-    """The whole body, decoded as most clients do."""
-    return decoded(content[start:end], encoding)
+def no_tick() -> None:
+    """For who has all the time there is."""
 
 
-def decoded(raw: bytes, encoding: str) -> bytes:
+def decode_all(content: Content, start: int, end: int, encoding: str, tick: Tick = no_tick) -> bytes:
+    """The whole body, decoded as most clients do. `tick` is called now and then, to end what takes too long."""
+    return decoded(content[start:end], encoding, tick)
+
+
+def decoded(raw: bytes, encoding: str, tick: Tick = no_tick) -> bytes:
     """Bytes out of an encoded text; what is no part of the encoding is passed over."""
     if encoding == BASE64:
-        return _base64(raw)
+        return _base64(raw, tick)
     if encoding == QUOTED:
         return binascii.a2b_qp(raw)
     if encoding == YENC:
         return _yenc(raw)
-    return uudecoded(raw) if encoding == UU else raw
+    return uudecoded(raw, tick) if encoding == UU else raw
 
 
 def beginning(content: Content, start: int, end: int, encoding: str, wanted: int) -> bytes:
@@ -60,13 +69,13 @@ def beginning(content: Content, start: int, end: int, encoding: str, wanted: int
             kept += content[at : min(at + width, end)].translate(None, _NOT_BASE64)
             at += width
             width = _WINDOW
-        return _base64(kept[: needed - needed % 4])[:wanted]
+        return _base64(kept[: needed - needed % 4], no_tick)[:wanted]
     if encoding == IDENTITY:
         return content[start : min(start + wanted, end)]
     return decoded(content[start : min(start + wanted * 4, end)], encoding)[:wanted]
 
 
-def _base64(raw: bytes) -> bytes:
+def _base64(raw: bytes, tick: Tick) -> bytes:
     """Padded pieces one after the other, which is what decoders that go on after a padding make of them."""
     try:
         if raw.find(b"=", 0, max(0, len(raw.rstrip(b"=\r\n \t")))) < 0:
@@ -74,7 +83,14 @@ def _base64(raw: bytes) -> bytes:
     except binascii.Error:
         pass
     kept = raw.translate(None, _NOT_BASE64)
-    return b"".join(map(_piece, filter(None, kept.split(b"="))))
+    return b"".join(map(_piece, _ticking(filter(None, kept.split(b"=")), tick)))
+
+
+def _ticking(pieces: Iterable[bytes], tick: Tick) -> Iterator[bytes]:
+    for number, piece in enumerate(pieces):
+        if not number % _TICK_EVERY:
+            tick()
+        yield piece
 
 
 def _piece(kept: bytes) -> bytes:
@@ -91,7 +107,7 @@ def base64_doubt(content: Content, start: int, end: int) -> bool:
     return len(rest) >= _LEAST_LOST
 
 
-def decoded_size(content: Content, start: int, end: int, encoding: str) -> int:
+def decoded_size(content: Content, start: int, end: int, encoding: str, tick: Tick = no_tick) -> int:
     """Bytes of the decoded body; of base64 reckoned from its length and line ends."""
     if encoding == BASE64:
         size = 0
@@ -101,7 +117,7 @@ def decoded_size(content: Content, start: int, end: int, encoding: str) -> int:
         padding = content[max(start, end - 8) : end].count(b"=")
         return max(0, size - padding) * 3 // 4
     if encoding in (QUOTED, UU):
-        return len(decode_all(content, start, end, encoding))
+        return len(decode_all(content, start, end, encoding, tick))
     return end - start
 
 
@@ -113,10 +129,10 @@ def _yenc(raw: bytes) -> bytes:
     return plain.translate(_YENC_TABLE)
 
 
-def uudecoded(raw: bytes) -> bytes:
+def uudecoded(raw: bytes, tick: Tick) -> bytes:
     """What uuencoded lines hold, with or without their `begin` line, as far as they can be decoded."""
     pieces = []
-    for line in raw.replace(b"\r", b"").split(b"\n"):
+    for line in _ticking(raw.replace(b"\r", b"").split(b"\n"), tick):
         if not line or line.startswith(b"begin "):
             continue
         if line == b"end":

@@ -5,6 +5,7 @@ Source: uuencode(5) of POSIX, yEnc draft 1.3, RFC 1741.
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from ksmg.inspection.decoding import BASE64, BINHEX, UU, YENC, beginning
 from ksmg.inspection.types import BEGINNING, UNKNOWN, true_type
@@ -64,7 +65,7 @@ def _yenc(text: bytes) -> list[EmbeddedFile]:
 
 
 def _binhex(text: bytes) -> list[EmbeddedFile]:
-    return [_file(text, match, b"", BINHEX, UNKNOWN) for match in list(_BINHEX.finditer(text))[:MOST_FILES]]
+    return [_file(text, match, b"", BINHEX, UNKNOWN) for match in islice(_BINHEX.finditer(text), MOST_FILES + 1)]
 
 
 def _file(text: bytes, match: re.Match[bytes], name: bytes, encoding: str, kind: str) -> EmbeddedFile:

@@ -12,10 +12,9 @@ from ksmg.inspection.limits import Limits
 Content = bytes | mmap.mmap
 """A message, or a part of one that was decoded."""
 
-_WELL_FORMED = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*)*")
-_FIELD = re.compile(rb"\ncontent-([a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)")
+_WELL_FORMED = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)(?:[ \t][^\n]*+(?:\n|\Z))*+)*+")
+_FIELD = re.compile(rb"\ncontent-([a-z-]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
 _NAME = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
-_CONTINUED = re.compile(rb"\n[ \t]")
 _MOST_FIELDS = 200
 """Content-* fields of one section that are read."""
 _ENVELOPE_LINE = re.compile(rb">?From ")
@@ -81,7 +80,7 @@ def _read_fields(section: HeaderSection, raw: bytes, start: int, limits: Limits)
     if matched is None or matched.end() != len(raw):
         raw = _mend(section, raw, start)
     lines = raw.count(b"\n")
-    if lines > limits.header_fields and lines - len(_CONTINUED.findall(raw)) > limits.header_fields:
+    if lines > limits.header_fields and lines - raw.count(b"\n ") - raw.count(b"\n\t") > limits.header_fields:
         section.too_long = True
     for name, value in _content_fields(raw):
         setattr(section, name, (*getattr(section, name), value))

@@ -4,11 +4,11 @@ Source: RFC 2045 5.1, RFC 2183, RFC 2231; and what clients do with values that f
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _SPACE = rb"[ \t\r\n]*"
-_WORD = re.compile(_SPACE + rb"([^\s;,\"()]*)")
+_WORD = re.compile(rb"(?:[\s\"']|\([^()]*\))*+([^\s;,\"()]*)")
 _PARAMETER = re.compile(
     _SPACE + rb";" + _SPACE + rb"([!#$&+\-.0-9A-Z^_`a-z{|}~]+)="
     rb'(?:"([^"\\\0\r\n]*)"|([^\s;"()<>@,:\\/\[\]?=\0]+))'
@@ -56,7 +56,9 @@ def read_value(raw: bytes) -> tuple[Reading, ...]:
 def _odd_readings(raw: bytes, word: bytes) -> tuple[Reading, ...]:
     flat = _FOLD.sub(b" ", raw)
     tail = flat.partition(b";")[2] if b";" in flat else flat
-    cut = (_at_semicolons(tail, read) for read in (_stripped, _unquoted, _uncommented, _token))
+    pieces = tail.split(b";", _MOST_PARAMETERS)
+    cut = [_cut(pieces, read) for read in (_stripped, _unquoted, _uncommented, _token)]
+    cut.append(_cut(_outside_quotes(pieces), _unquoted))
     ways = (_careful(tail), _careful(tail, escapes=False), *cut, _anywhere(flat), _joined(raw))
     return tuple(Reading(word, way) for way in dict.fromkeys(ways) if way) or (Reading(word, ()),)
 
@@ -95,7 +97,7 @@ def _quoted(text: bytes, at: int, escapes: bool) -> tuple[bytes, int]:
             value += text[at : semicolon if semicolon >= 0 else len(text)].strip()
             return bytes(value), semicolon + 1 if semicolon >= 0 else len(text)
         value += here
-    return bytes(value), at
+    return (bytes(value) if escapes else b'"' + value), at  # never closed: some take the quote for a part of the name
 
 
 def _bare(text: bytes, at: int) -> tuple[bytes, int]:
@@ -104,11 +106,23 @@ def _bare(text: bytes, at: int) -> tuple[bytes, int]:
     return text[at:stop].strip(), stop + 1
 
 
-def _at_semicolons(text: bytes, read: Callable[[bytes], bytes]) -> tuple[tuple[str, bytes], ...]:
-    """Cut at every semicolon, quoted or not; `read` makes the value of what stands there."""
-    pieces = (piece.partition(b"=") for piece in text.split(b";", _MOST_PARAMETERS))
-    found = ((_key(name), read(value.strip())) for name, equals, value in pieces if equals)
+def _cut(pieces: Iterable[bytes], read: Callable[[bytes], bytes]) -> tuple[tuple[str, bytes], ...]:
+    """What stands between semicolons, quoted or not; `read` makes the value of it."""
+    parts = (piece.partition(b"=") for piece in pieces)
+    found = ((_key(name), read(value.strip())) for name, equals, value in parts if equals)
     return tuple((name, value) for name, value in found if value)
+
+
+def _outside_quotes(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Joined again where a semicolon stands within quotes, for readers that see an escaped quote in `\\\\"` too."""
+    joined, quotes = [], 0
+    for piece in pieces:
+        joined.append(piece)
+        quotes += piece.count(b'"') - piece.count(b'\\"')
+        if quotes % 2 == 0:
+            yield b";".join(joined)
+            joined = []
+    yield b";".join(joined)
 
 
 def _stripped(value: bytes) -> bytes:

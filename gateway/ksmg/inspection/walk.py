@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ksmg.inspection import decoding
 from ksmg.inspection.boundaries import Delimiters, find_delimiters, looks_like_parts
-from ksmg.inspection.declaration import FORWARD, MESSAGES, TEXT, Declaration, declare
+from ksmg.inspection.declaration import FORWARD, TEXT, Declaration, declare, is_message, is_multipart
 from ksmg.inspection.embedded import MOST_FILES, EmbeddedFile, embedded_files
 from ksmg.inspection.fields import Content, HeaderSection, read_section
 from ksmg.inspection.limits import Limits
@@ -123,9 +123,9 @@ class _Walker:
         content_type = declared.content_type or place.default
         if declared.problems or section.odd:
             self._note(section, declared, content_type)
-        if content_type.startswith("multipart/"):
+        if is_multipart(content_type):
             return self._multipart(place, declared, content_type)
-        if content_type in MESSAGES:
+        if is_message(content_type):
             return self._message(place, declared, content_type)
         return self._leaf(place, section, declared, content_type)
 
@@ -169,12 +169,12 @@ class _Walker:
         content, body, end, encoding = place.content, place.body, place.end, declared.encoding
         names = declared.names
         if content_type.startswith("text/"):
-            text = decoding.decode_all(content, body, end, encoding)
+            text = decoding.decode_all(content, body, end, encoding, self._tick)
             kind, size = true_type(text[:BEGINNING]), len(text)
         else:
             text = b""
             kind = true_type(decoding.beginning(content, body, end, encoding, BEGINNING))
-            size = decoding.decoded_size(content, body, end, encoding)
+            size = decoding.decoded_size(content, body, end, encoding, self._tick)
             names = names or fallback_names(section.descriptions, section.locations)
         number = self._add(place, declared, content_type, names, kind, size)
         if encoding == decoding.BASE64 and not text and decoding.base64_doubt(content, body, end):
@@ -247,7 +247,7 @@ class _Walker:
 
     def _doubt_encoded_multipart(self, place: _Place, declared: Declaration) -> None:
         """A multipart must not be encoded (RFC 2045 6.4); some clients decode it all the same."""
-        plain = decoding.decode_all(place.content, place.body, place.end, declared.encoding)
+        plain = decoding.decode_all(place.content, place.body, place.end, declared.encoding, self._tick)
         most = self._limits.parts
         for boundary in declared.boundaries:
             raw = find_delimiters(place.content, place.body, place.end, boundary, most, self._tick)
@@ -260,7 +260,7 @@ class _Walker:
             number = self._add(place, declared, content_type, declared.names, "", place.end - place.body)
             return self.part(place.child(place.body, place.end, number))
         # RFC 2046 5.2.1 forbids to encode it, and clients decode it all the same
-        plain = decoding.decode_all(place.content, place.body, place.end, declared.encoding)
+        plain = decoding.decode_all(place.content, place.body, place.end, declared.encoding, self._tick)
         number = self._add(place, declared, content_type, declared.names, "", len(plain))
         return self.part(_Place(plain, 0, len(plain), number, place.depth + 1, TEXT, place.told))
 
