@@ -119,6 +119,12 @@ def test_events_see_what_was_removed(tmp_path: Path) -> None:
     assert changes_of(tmp_path, MIXED, removing(2)).marks == ("attachment removed: a.pdf",)
 
 
+def test_of_many_removed_attachments_events_see_the_first(tmp_path: Path) -> None:
+    whole = message(multipart("mixed", "m", *[PDF] * 13))
+    marks = changes_of(tmp_path, whole, removing(*range(1, 14))).marks
+    assert marks[9:] == ("attachment removed: a.pdf", "3 further attachments removed")
+
+
 @given(name=st.text(max_size=300), detail=st.text(max_size=300))
 def test_no_name_becomes_a_part_or_a_field(tmp_path_factory: pytest.TempPathFactory, name: str, detail: str) -> None:
     structure = structure_of(MIXED)

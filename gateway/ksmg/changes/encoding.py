@@ -5,7 +5,6 @@ Sources: RFC 2045 2.7, 2.8 and 6; RFC 5322 2.1.1 (lines of at most 998 bytes).
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable
 
 from ksmg.changes.fields import HARD_LIMIT
@@ -14,7 +13,6 @@ from ksmg.changes.source import IDENTITY
 BASE64, QUOTED = "base64", "quoted-printable"
 _BASE64_LINE = 57
 _SPACE = b" \t\r\n"
-_AT_LINE_START = re.compile(rb"(?m)^(?:--|From )")
 
 
 def decode(raw: bytes, encoding: str) -> bytes | None:
@@ -72,4 +70,5 @@ def quoted_lines(content: bytes) -> bytes:
     else:
         lines = (binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in content.split(b"\r\n"))
         quoted = b"\r\n".join(lines)
-    return _AT_LINE_START.sub(lambda match: b"=%02X" % match[0][0] + match[0][1:], quoted)
+    lines_of_it = (b"\r\n" + quoted).replace(b"\r\n--", b"\r\n=2D-").replace(b"\r\nFrom ", b"\r\n=46rom ")
+    return lines_of_it[2:]

@@ -15,8 +15,8 @@ from ksmg.changes.source import Field, Source, parameters
 from ksmg.changes.texts import Texts
 from ksmg.mail.structure import Part
 
-LARGEST_TEXT = 8_388_608
-"""Bytes of a text part that is changed; a larger one stays as it is."""
+LARGEST_TEXT = 2_097_152
+"""Bytes of a text part that is changed; a larger one stays as it is. It takes ten times as much memory."""
 DEEPEST = 20
 """Multiparts within each other in which a text is looked for."""
 _SEALED = frozenset({

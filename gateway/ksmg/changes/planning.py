@@ -8,7 +8,7 @@ from pathlib import Path
 from ksmg.changes.edits import Changes, HeaderEdit, Kind, UnchangeableMessage
 from ksmg.changes.headers import forged_fields, header_edits
 from ksmg.changes.insertion import Insertion
-from ksmg.changes.removal import removal_mark, removal_splices, removal_text, removed_parts
+from ksmg.changes.removal import removal_marks, removal_splices, removal_text, removed_parts
 from ksmg.changes.rewriting import leaf, spliced
 from ksmg.changes.source import Field, Source
 from ksmg.changes.texts import Texts, make_texts
@@ -77,7 +77,7 @@ class _Rewriting:
         self._unsure = unsure
         self._removed = self._removed_parts()
         self.headers: list[HeaderEdit] = []
-        self.marks: list[str] = [removal_mark(part) for part in self._removed]
+        self.marks: list[str] = removal_marks(self._removed)
 
     def pieces(self) -> Iterator[bytes] | None:
         """The new body; None when the old one stays."""

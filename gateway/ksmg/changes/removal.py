@@ -11,6 +11,7 @@ from ksmg.rules.treatment import Action, Decision
 
 REMOVED = "An attachment was removed from this message."
 _LONGEST_NAME = 200
+_MOST_MARKS = 10
 
 
 def removed_parts(source: Source, decision: Decision) -> list[Part]:
@@ -58,9 +59,11 @@ def removal_text(source: Source, part: Part, decision: Decision) -> str:
     return "\r\n".join(lines)
 
 
-def removal_mark(part: Part) -> str:
-    """What events show."""
-    return f"attachment removed: {_short(part.name) or part.content_type}"
+def removal_marks(parts: Sequence[Part]) -> list[str]:
+    """What events show; of many attachments the first ones."""
+    marks = [f"attachment removed: {_short(part.name) or part.content_type}" for part in parts[:_MOST_MARKS]]
+    left = len(parts) - len(marks)
+    return [*marks, f"{left} further attachments removed"] if left else marks
 
 
 def _inside(source: Source, part: Part) -> list[Part]:
