@@ -7,6 +7,8 @@ from typing import BinaryIO
 import pytest
 from ksmg.changes import Changes, HeaderEdit, Kind, packets, plan, write_copy
 from ksmg.changes.html import insert_html
+from ksmg.changes.rendering import received
+from ksmg.mail.envelope import Client, Envelope
 from ksmg.milter.packets import Packet
 from ksmg.rules.treatment import Decision
 from unit.changes_samples import (
@@ -77,6 +79,24 @@ def test_without_changes_a_copy_is_the_message(tmp_path: Path) -> None:
         write_copy(message_of(spooled), Changes(), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == content
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_says_from_whom_it_was_received(tmp_path: Path) -> None:
+    with spool(tmp_path, message(PLAIN)) as spooled:
+        write_copy(message_of(spooled), Changes(), tmp_path / "copy", "gw1.example.test")
+    assert (tmp_path / "copy").read_bytes().startswith(b"Received: from unknown (unknown)\r\n\tby gw1.example.test (")
+
+
+@pytest.mark.parametrize("text", ["a.example", "[IPv6:2001:db8::1]", "a)\r\nBcc: x", "ü", "", "a b"])
+def test_a_trace_has_one_form_whatever_the_client_says(text: str) -> None:
+    client = Client("2001:db8::1", text.encode(), text.encode())
+    value = received(Envelope(client, b"", queue_id="4XyZ1"), "gw1.example.test", 0).value.decode()
+    name = text if text in ("a.example", "[IPv6:2001:db8::1]") else "unknown"
+    assert value.split("\n\t") == [
+        f" from {name} ({name} [2001:db8::1])",
+        "by gw1.example.test (gateway) id 4XyZ1;",
+        "Thu, 01 Jan 1970 00:00:00 +0000",
+    ]
 
 
 def test_a_first_field_is_put_first(tmp_path: Path) -> None:

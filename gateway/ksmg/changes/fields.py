@@ -5,6 +5,7 @@ Sources: RFC 5322 2.1.1 (lines), 3.6.8 (names); RFC 2047 (characters beyond ASCI
 
 import base64
 import re
+import time
 from collections.abc import Iterator
 
 SPAM_FLAG_HEADER = "X-Spam-Flag"
@@ -20,6 +21,8 @@ SOFT_LIMIT, HARD_LIMIT = 78, 998
 LONGEST_VALUE = 4000
 """Characters of a value that are kept."""
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _STRUCTURAL = re.compile(r"content-.*|mime-version|received|return-path|resent-.*|bcc|dkim-signature|arc-.*|x-ksmg-.*")
@@ -45,6 +48,13 @@ def field_value(text: str, name: bytes = b"") -> bytes:
     if clean.isascii():
         return fold(b" " + clean.encode("ascii"), len(name) + 1)
     return b" " + b"\n ".join(encoded_words(clean))
+
+
+def date_text(now: float | None = None) -> str:
+    """A time (seconds since 1970; None: now) as fields have it, in UTC and whatever the locale (RFC 5322 3.3)."""
+    when = time.gmtime(now)
+    day, month = _DAYS[when.tm_wday], _MONTHS[when.tm_mon - 1]
+    return f"{day}, {when.tm_mday:02} {month} {when.tm_year} {when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02} +0000"
 
 
 def encoded_words(text: str) -> Iterator[bytes]:

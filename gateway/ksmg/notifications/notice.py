@@ -1,16 +1,12 @@
 """One notification, as a message."""
 
-import time
 import uuid
 from dataclasses import dataclass
 
-from ksmg.changes.fields import NOTIFICATION_HEADER, field_value
+from ksmg.changes.fields import NOTIFICATION_HEADER, date_text, field_value
 from ksmg.changes.rewriting import leaf
 from ksmg.changes.source import Field
 from ksmg.changes.texts import clean
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -23,14 +19,9 @@ class Notice:
 
 def compose(address: str, subject: str, text: str, host: str, now: float | None = None) -> Notice:
     """A notification to a safe address. `now`: seconds since 1970. The message that it is about is never in it."""
-    when = time.gmtime(time.time() if now is None else now)
-    date = (
-        f"{_DAYS[when.tm_wday]}, {when.tm_mday:02} {_MONTHS[when.tm_mon - 1]} {when.tm_year} "
-        f"{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02} +0000"
-    )
     fields, body = leaf("plain", clean(text).replace("\n", "\r\n") + "\r\n", ())
     own = {
-        "Date": date,
+        "Date": date_text(now),
         "From": f"Mail gateway <postmaster@{host}>",
         "Message-ID": f"<{uuid.uuid4()}@{host}>",
         "Subject": subject,
