@@ -35,6 +35,15 @@ class Appliance:
         """What became of the command, text as UTF-8."""
         return subprocess.run(self._ssh(argv), capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
 
+    def feed(self, text: str, *argv: str) -> str:
+        """What the command printed that was given a text on its standard input."""
+        done = subprocess.run(
+            self._ssh(argv), input=text, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+        if done.returncode:
+            raise AssertionError(f"`{shlex.join(argv)}` failed ({done.returncode}): {done.stderr or done.stdout}")
+        return done.stdout
+
     def run_bytes(self, *argv: str) -> bytes:
         """What the command printed, as it is."""
         return subprocess.run(self._ssh(argv), capture_output=True, timeout=TIME_LIMIT, check=True).stdout

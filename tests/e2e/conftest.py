@@ -1,10 +1,13 @@
 """The target's neighbours, and the DNS records that only a running appliance can tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dns.resolver
 import pytest
 from host.expectation import POLICY
+from lab import dns as lab_dns
+from lab.place import Place
 from lab.target import Target
 
 from e2e.appliance import Appliance
@@ -80,3 +83,25 @@ def site_authority(appliance: Appliance, tmp_path_factory: pytest.TempPathFactor
     file = tmp_path_factory.mktemp("ca") / "ca.crt"
     file.write_text(appliance.run("cat", f"{tls}/ca.crt"))
     return file
+
+
+@pytest.fixture(scope="module")
+def published_key(appliance: Appliance, target: Target) -> Iterator[str]:
+    """The name of the key record that the lab's DNS serves, as the appliance says to publish it."""
+    place = Place.from_environment(target.lab)
+    name, value = appliance.dkim_record(target.domain)
+    lab_dns.publish(place, [*lab_dns.know_host(place), lab_dns.txt(name, value)])
+    yield name
+    lab_dns.publish(place, lab_dns.know_host(place))
+
+
+def look_up(target: Target) -> Callable[..., bytes]:
+    """A resolver that asks the lab's DNS server."""
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = [target.dns]
+
+    def txt(name: bytes, timeout: int = 5) -> bytes:
+        answer = resolver.resolve(name.decode(), "TXT", lifetime=timeout)
+        return b"".join(answer[0].strings)
+
+    return txt

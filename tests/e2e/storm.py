@@ -34,6 +34,8 @@ class Storm:
     seconds: float
     size: int
     kinds: Sequence[str]
+    over: Path
+    """A file that ends it when it appears."""
 
     async def blow(self, report: TextIO) -> None:
         """Sends until the time is over."""
@@ -41,8 +43,8 @@ class Storm:
         await asyncio.gather(*(self._client(number, deadline, report) for number in range(self.connections)))
 
     async def _client(self, number: int, deadline: float, report: TextIO) -> None:
-        chance, sent = random.Random(number), 0
-        while time.monotonic() < deadline:
+        chance, sent = random.Random(), 0  # another storm has other markers
+        while time.monotonic() < deadline and not self.over.exists():
             sent += 1
             kind = chance.choice(self.kinds)
             marker = f"storm-{number:02}-{sent:05}-{chance.getrandbits(48):012x}"
@@ -110,7 +112,7 @@ def main() -> None:
     chosen = parser.parse_args()
     kinds = chosen.kind or ["clean"] * 8 + ["virus", "spam"]
     storm = Storm(chosen.address, chosen.port, chosen.sender, chosen.recipient, chosen.connections, chosen.seconds,
-                  chosen.size, kinds)  # fmt: skip
+                  chosen.size, kinds, chosen.report.with_suffix(".over"))  # fmt: skip
     with chosen.report.open("w") as report:
         asyncio.run(storm.blow(report))
 

@@ -1,7 +1,7 @@
 """Processes are killed and engines stand still under load: no message that was taken is lost, doubled or unscanned."""
 
+import random
 import shlex
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,14 +21,20 @@ WEIGHTS = {"ksmg[.]filter": 60, "smtpd": 40, "cleanup": 40, "qmgr": 25, "smtp": 
 """Which processes are killed, and how often of 200 times."""
 KILLER = """
 for victim in {victims}; do
-  sleep 0.$(( RANDOM % 5 ))$(( RANDOM % 10 ))
-  case $victim in
-    *[.]*) pkill -KILL -f "$victim" ;;
-    *) pkill -KILL -x "$victim" ;;
-  esac && echo "$victim"
+  sleep 0.$(( RANDOM % 4 ))$(( RANDOM % 10 ))
+  for attempt in $(seq 100); do
+    case $victim in
+      *[.]*) pkill -KILL -f "$victim" ;;
+      *) pkill -KILL -x "$victim" ;;
+    esac && echo "$victim" && break
+    sleep 0.1
+  done
 done
 true
 """
+"""Kills each as soon as there is one: what was killed before may take a moment to come back."""
+AT_ONCE = 10
+STORM_LIMIT = 1500
 
 
 @pytest.fixture
@@ -56,15 +62,17 @@ def test_nothing_is_lost_while_processes_are_killed(
 ) -> None:
     share = 4 if weather.target.booted_image else 1  # an emulated machine takes far longer for everything
     victims = [name for name, times in WEIGHTS.items() for _ in range(times // share)]
-    with weather.storm(seconds=len(victims) * 0.45 * share) as ended:
-        shuffled = subprocess.run(["shuf", "-e", *victims], capture_output=True, text=True, check=True).stdout.split()
-        quoted = " ".join(map(shlex.quote, shuffled))
-        killed = appliance.run("bash", "-c", KILLER.format(victims=quoted)).split()
+    random.shuffle(victims)
+    killed: list[str] = []
+    with weather.storm(seconds=STORM_LIMIT) as ended:
+        for start in range(0, len(victims), AT_ONCE):
+            quoted = " ".join(map(shlex.quote, victims[start : start + AT_ONCE]))
+            killed += appliance.run("bash", "-c", KILLER.format(victims=quoted)).split()
         tally = ended()
     record_property("killed", dict(Counter(killed)))
     told(record_property, capsys, tally)
     assert not tally.faults
-    assert len(killed) > len(victims) * 0.8
+    assert len(killed) >= len(victims) * 0.95
     assert set(tally.answers.values()) > {250, 550}
 
 
@@ -74,7 +82,7 @@ def test_nothing_passes_while_an_engine_stands_still(
     record_property: Callable[[str, object], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with weather.storm(seconds=20, connections=4) as ended:
+    with weather.storm(seconds=STORM_LIMIT, connections=4) as ended:
         try:
             appliance.run("pkill", "-STOP", "-x", "clamd")
             until(lambda: engine_is_down(appliance), "report of the engine that stands still", 60)

@@ -1,40 +1,13 @@
 """Mail from the organisation to the internet: signed, and verified by somebody who only has the public DNS."""
 
-from collections.abc import Callable, Iterator
-
 import dkim
-import dns.resolver
 import pytest
-from lab import dns as lab_dns
-from lab.place import Place
 from lab.target import Target
 
 from e2e import samples
 from e2e.appliance import Appliance
-from e2e.conftest import Send
+from e2e.conftest import Send, look_up
 from e2e.mailbox import Mailbox
-
-
-@pytest.fixture(scope="module")
-def published_key(appliance: Appliance, target: Target) -> Iterator[str]:
-    """The name of the key record that the lab's DNS serves, as the appliance says to publish it."""
-    place = Place.from_environment(target.lab)
-    name, value = appliance.dkim_record(target.domain)
-    lab_dns.publish(place, [*lab_dns.know_host(place), lab_dns.txt(name, value)])
-    yield name
-    lab_dns.publish(place, lab_dns.know_host(place))
-
-
-def look_up(target: Target) -> Callable[..., bytes]:
-    """A resolver that asks the lab's DNS server."""
-    resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = [target.dns]
-
-    def txt(name: bytes, timeout: int = 5) -> bytes:
-        answer = resolver.resolve(name.decode(), "TXT", lifetime=timeout)
-        return b"".join(answer[0].strings)
-
-    return txt
 
 
 @pytest.mark.parametrize("compose", [samples.greeting, samples.awkward])

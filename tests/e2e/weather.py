@@ -69,11 +69,12 @@ class Weather:
 
     @contextmanager
     def storm(self, seconds: float, connections: int = 8) -> Iterator[Callable[[], Tally]]:
-        """A storm that blows within the block. What is yielded waits for its end and tells the tally."""
+        """A storm that blows within the block. What is yielded ends it and tells the tally."""
         with blowing(self.target, self.report, seconds, connections) as process:
             yield lambda: self._ended(process)
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> Tally:
+        self.report.with_suffix(".over").touch()
         assert process.wait(timeout=900) == 0
         return self.tally()
 

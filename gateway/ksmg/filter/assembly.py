@@ -27,5 +27,5 @@ def make_judgement(
     budget: Budget,
 ) -> Judgement:
     """The judgement as the settings say."""
-    inspector = Inspector(Limits())
+    inspector = Inspector(Limits(unpacked=settings.number("antivirus.unpacked_limit")))
     return Judgement(neighbourhood(settings), inspector.inspect, Judges(list(checks), watch), rules, budget)
