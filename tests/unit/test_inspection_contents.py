@@ -262,6 +262,14 @@ def test_files_and_scripts_in_a_pdf_are_shown() -> None:
     assert "JavaScript" in [member.path for member in found.members]
 
 
+@pytest.mark.parametrize(
+    ("stream", "problem"), [(zlib.compress(bytes(17_000_000)), Problem.EXPANDED), (b"xx", Problem.BROKEN)]
+)
+def test_a_pdf_that_is_not_looked_at_as_a_whole_is_a_problem(stream: bytes, problem: Problem) -> None:
+    data = b"%PDF-1.7\n2 0 obj <</Type/ObjStm/Filter/FlateDecode>> stream\n" + stream + b"\nendstream endobj\n"
+    assert problems(data) == {problem}
+
+
 def test_a_message_in_a_file_is_opened() -> None:
     inner = b"From: a@x.test\r\nTo: b@x.test\r\nSubject: x\r\n" + message(PROGRAM, "a.exe")
     assert [member.path for member in part(inner, "x.eml").members] == ["a.exe"]

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 
 from ksmg.inspection.budget import Budget
+from ksmg.mail.structure import Problem
 
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _NAME = re.compile(rb"/[A-Za-z#][A-Za-z0-9#]{1,60}")
@@ -16,7 +17,7 @@ _FILE_NAME = re.compile(rb"/U?F\s{0,10}(?:\(((?:[^()\\]|\\.){0,500})\)|<([0-9A-F
 _DICTIONARY_BYTES = 2_000
 """Bytes before a stream in which its dictionary stands."""
 _BOMB = 16_777_216
-"""Bytes of one object stream that are unpacked."""
+"""Bytes of one stream of objects, or of one embedded file, that are unpacked."""
 _SCRIPTS = (b"/JavaScript", b"/JS", b"/Launch")
 
 
@@ -65,10 +66,14 @@ class PdfContent:
                 yield dictionary, self._unpacked(raw) if b"/Fl" in dictionary else raw
 
     def _unpacked(self, raw: bytes) -> bytes:
+        unpacker = zlib.decompressobj()
         try:
-            content = zlib.decompressobj().decompress(raw, _BOMB)
-        except zlib.error:
+            content = unpacker.decompress(raw, _BOMB)
+        except zlib.error as error:
+            self._budget.note(Problem.BROKEN, f"a PDF with a broken stream: {error}")
             return b""
+        if unpacker.unconsumed_tail:
+            self._budget.note(Problem.EXPANDED, f"a PDF with a stream of more than {_BOMB} bytes")
         self._budget.count_bytes(len(content))
         return content
 
