@@ -84,6 +84,13 @@ def awkward(sender: str, recipient: str) -> Sample:
     return Sample(marker, "\r\n".join(lines).encode(), f"Minutes of the  meeting {marker}")
 
 
+def attach(sample: Sample, name: str, data: bytes) -> bytes:
+    """The message with a file, its marker kept."""
+    sender, recipient = "anna@partner.test", "boris@example.test"
+    made = compose(sender, recipient, "See the file.\n", (name, data))
+    return made.content.replace(made.marker.encode(), sample.marker.encode())
+
+
 def zipped(name: str, data: bytes) -> bytes:
     """A zip archive with one member."""
     archive = io.BytesIO()

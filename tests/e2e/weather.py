@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +73,10 @@ class Weather:
         """A storm that blows within the block. What is yielded ends it and tells the tally."""
         with blowing(self.target, self.report, seconds, connections) as process:
             yield lambda: self._ended(process)
+
+    def pass_by(self, seconds: float) -> None:
+        """Waits while a storm blows."""
+        time.sleep(seconds)
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> Tally:
         self.report.with_suffix(".over").touch()

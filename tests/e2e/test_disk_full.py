@@ -1,0 +1,56 @@
+"""A file system without any room left: senders wait, nothing that was taken is lost, and mail flows again afterwards."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from host.expectation import POLICY
+from lab.target import Target
+
+from e2e import samples
+from e2e.appliance import Appliance
+from e2e.conftest import Send
+from e2e.weather import REPORT, Weather
+
+pytestmark = [pytest.mark.disruptive, pytest.mark.slow]
+
+FILLER = "filler.for-the-test"
+ROWS = ("backup", "temporary", "mta_queue", "mta_log")
+"""Rows of the policy whose file systems are filled."""
+SECONDS = 15.0
+
+
+@pytest.fixture(params=ROWS)
+def full(request: pytest.FixtureRequest, target: Target, appliance: Appliance) -> Iterator[str]:
+    """The file system of a row's place, filled to the last block."""
+    if not target.booted_image:
+        pytest.skip("a container has the control machine's disk")
+    place = POLICY.row(request.param).locations[-1].place
+    mount = appliance.run("findmnt", "--noheadings", "--output", "TARGET", "--target", str(place)).strip()
+    file = str(Path(mount, FILLER))
+    appliance.run(
+        "sh", "-c", f"fallocate -l $(df --output=avail -B1 {mount} | tail -1) {file}; cat /dev/zero >> {file}; true"
+    )
+    yield mount
+    appliance.run("rm", "-f", file)
+
+
+def test_nothing_is_lost_when_a_file_system_is_full(
+    full: str,
+    target: Target,
+    appliance: Appliance,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    send_in: Send,
+    stranger: str,
+    employee: str,
+) -> None:
+    weather = Weather(target, appliance, tmp_path / REPORT)
+    with weather.storm(SECONDS, connections=4) as ended:
+        weather.pass_by(SECONDS)
+        appliance.run("rm", "-f", str(Path(full, FILLER)))
+        tally = ended()
+    record_property("tally", f"{full}: {tally}")
+    assert not tally.faults
+    assert tally.answers
+    assert send_in(samples.greeting(stranger, employee)).accepted
