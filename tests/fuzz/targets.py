@@ -130,9 +130,10 @@ async def _converse(data: bytes) -> None:
     connection = Connection(lambda _: None)
     connection.connection_made(_Transport())
     connection.data_received(data)
-    connection.eof_received()
+    conversation = asyncio.ensure_future(Session(connection, cast(Spool, _Spool()), _accept).converse())
+    _loop.call_soon(connection.eof_received)  # once all was read: an answer to who is gone ends the conversation
     with contextlib.suppress(ProtocolError):
-        await Session(connection, cast(Spool, _Spool()), _accept).converse()
+        await conversation
 
 
 def speak_milter(data: bytes) -> None:
