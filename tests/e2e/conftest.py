@@ -10,10 +10,12 @@ from lab import dns as lab_dns
 from lab.place import Place
 from lab.target import Target
 
+from e2e import samples
 from e2e.appliance import Appliance
 from e2e.mailbox import Mailbox
 from e2e.samples import Sample
 from e2e.smtp import Answer, send
+from e2e.weather import REPORT, Weather
 
 Send = Callable[..., Answer]
 
@@ -105,3 +107,13 @@ def look_up(target: Target) -> Callable[..., bytes]:
         return b"".join(answer[0].strings)
 
     return txt
+
+
+@pytest.fixture
+def weather(
+    target: Target, appliance: Appliance, stranger: str, employee: str, tmp_path: Path, send_in: Send
+) -> Iterator[Weather]:
+    """The weather, and mail that flows again afterwards."""
+    yield Weather(target, appliance, tmp_path / REPORT)
+    appliance.await_engines()
+    assert send_in(samples.greeting(stranger, employee)).accepted

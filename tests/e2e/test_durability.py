@@ -3,17 +3,13 @@
 import random
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from lab.target import Target
 
-from e2e import samples
 from e2e.appliance import Appliance
-from e2e.conftest import Send
 from e2e.waiting import until
-from e2e.weather import REPORT, Tally, Weather
+from e2e.weather import Tally, Weather
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.slow]
 
@@ -35,16 +31,6 @@ true
 """Kills each as soon as there is one: what was killed before may take a moment to come back."""
 AT_ONCE = 10
 STORM_LIMIT = 1500
-
-
-@pytest.fixture
-def weather(
-    target: Target, appliance: Appliance, stranger: str, employee: str, tmp_path: Path, send_in: Send
-) -> Iterator[Weather]:
-    """The weather, and mail that flows again afterwards."""
-    yield Weather(target, appliance, tmp_path / REPORT)
-    appliance.await_engines()
-    assert send_in(samples.greeting(stranger, employee)).accepted
 
 
 def told(record: Callable[[str, object], None], capsys: pytest.CaptureFixture[str], tally: Tally) -> None:
