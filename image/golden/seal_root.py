@@ -62,7 +62,10 @@ PACKAGE_FACTS = ("var/lib/dpkg", "var/lib/ucf", "var/cache/debconf")
 """What describes the system as it was built: it stays with the system, and the first boot has nothing to copy."""
 PACKAGE_FACTS_PLACE = Path("usr/share/package-facts")
 UNIT_LINKS = {
-    "etc/systemd/system/multi-user.target.wants/boot.mount": "/etc/systemd/system/boot.mount",
+    **{
+        f"etc/systemd/system/multi-user.target.wants/{unit}": f"/etc/systemd/system/{unit}"
+        for unit in ("boot.mount", "image-late-devices.service")
+    },
     # the initial RAM disk has found, checked and mounted every partition; the others look for what an image never has
     **{
         f"etc/systemd/system-generators/systemd-{name}-generator": "/dev/null"
