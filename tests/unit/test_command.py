@@ -6,20 +6,16 @@ import json
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from ksmg.cli import appliance, backup, events, status
+from ksmg.cli import appliance, events, status
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.cli.output import size
 from ksmg.policy import DataPolicy, parse_policy
-from ksmg.settings import Settings
-from ksmg.stores.backup import BackupEntry, new_id
-from ksmg.stores.locations import open_backup, open_system_events, settings_file
-from ksmg.stores.system_events import Name
+from ksmg.stores.locations import settings_file
 from ksmg.system.account import WrongAccount
 
 POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
@@ -40,24 +36,10 @@ def policy(tmp_path: Path) -> DataPolicy:
 
 @pytest.fixture(autouse=True)
 def here(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An appliance whose account is the one that runs the test, with a log daemon that takes nothing."""
+    """An appliance whose account is the one that runs the test."""
     monkeypatch.setattr(appliance, "load_policy", lambda: policy)
     monkeypatch.setattr(appliance, "become", lambda _: None)
     monkeypatch.setattr(status, "become", lambda _: None)
-    monkeypatch.setattr(backup, "Syslog", lambda _: SimpleNamespace(send=lambda *_: None))
-
-
-@pytest.fixture
-def kept(policy: DataPolicy, tmp_path: Path) -> BackupEntry:
-    """A message in Backup."""
-    message = tmp_path / "message.eml"
-    message.write_bytes(b"Subject: x\r\n\r\nbody\r\n")
-    entry = BackupEntry(new_id(), time.time(), 20, "infected: Eicar", "4X", "<m>", "192.0.2.1", "a@x", ("b@y",), "x")
-    store = open_backup(policy)
-    store.open()
-    store.add(entry, message)
-    store.close()
-    return entry
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -71,50 +53,6 @@ def test_a_wrong_command_line_is_told(arguments: list[str], capsys: pytest.Captu
         main(arguments)
     assert end.value.code == ExitCode.USAGE
     assert "usage:" in capsys.readouterr().err
-
-
-def test_the_message_is_listed_and_shown(kept: BackupEntry, capsys: pytest.CaptureFixture[str]) -> None:
-    assert [entry["id"] for entry in printed(capsys, "backup", "list", "--json")] == [kept.id]
-    assert printed(capsys, "backup", "show", kept.id, "--json")["recipients"] == ["b@y"]
-    assert main(["backup", "list"]) == ExitCode.DONE
-    assert "infected: Eicar" in capsys.readouterr().out
-
-
-def test_to_look_at_a_message_is_a_system_event(
-    kept: BackupEntry, policy: DataPolicy, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    assert main(["backup", "show", kept.id, "--raw"]) == ExitCode.DONE
-    assert open_system_events(policy, Settings({})).newest()[0].name is Name.BACKUP_VIEWED
-
-
-def test_a_message_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["backup", "show", "nothing"]) == ExitCode.NOT_FOUND
-    assert "Backup has no message nothing." in capsys.readouterr().err
-
-
-def test_release_hands_the_message_to_postfix_and_is_a_system_event(
-    kept: BackupEntry, policy: DataPolicy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    calls = []
-
-    def run(command: list[str], stdin: io.BufferedReader, **_: object) -> subprocess.CompletedProcess[bytes]:
-        calls.append((command, stdin.read()))
-        return subprocess.CompletedProcess(command, 0, b"", b"")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    assert main(["backup", "release", kept.id]) == ExitCode.DONE
-    assert calls == [([backup.SENDMAIL, "-i", "-f", "a@x", "--", "b@y"], b"Subject: x\r\n\r\nbody\r\n")]
-    assert open_system_events(policy, Settings({})).newest()[0].name is Name.BACKUP_RELEASED
-    assert open_backup(policy).entry(kept.id) == kept
-
-
-def test_a_postfix_that_refuses_is_told(
-    kept: BackupEntry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    refused = subprocess.CompletedProcess([], 75, b"", b"queue full")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
-    assert main(["backup", "release", kept.id]) == ExitCode.FAILED
-    assert "queue full" in capsys.readouterr().err
 
 
 def test_no_events_are_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,9 +82,7 @@ def test_wrong_settings_are_told(policy: DataPolicy, capsys: pytest.CaptureFixtu
     assert "there is no setting colour" in capsys.readouterr().err
 
 
-def test_status_names_what_does_not_work(
-    kept: BackupEntry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_names_what_does_not_work(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     answer = subprocess.CompletedProcess([], 0, "active\n" * len(status.UNITS), "")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
     monkeypatch.setattr(status, "make_checks", lambda _: [])

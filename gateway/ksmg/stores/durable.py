@@ -3,33 +3,12 @@
 import ctypes
 import errno
 import os
-import shutil
 from pathlib import Path
 
-_CHUNK = 1_048_576
 _ZEROS = bytes(262_144)
 _KEEP_SIZE_PUNCH_HOLE = 3
 """fallocate(2): FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE."""
 _CANNOT_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS)
-
-
-def copy_durably(source: Path, target: Path) -> int:
-    """Copies a file to a new one of its owner alone, and syncs file and directory. Returns the size in bytes.
-
-    Raises OSError; nothing is left under the target's name then.
-    """
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
-            shutil.copyfileobj(read, written, _CHUNK)
-            written.flush()
-            os.fsync(written.fileno())
-            size = written.tell()
-        sync_directory(target.parent)
-    except OSError:
-        target.unlink(missing_ok=True)
-        raise
-    return size
 
 
 def sync_directory(directory: Path) -> None:

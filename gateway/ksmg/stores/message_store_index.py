@@ -173,7 +173,13 @@ def writing(file: Path, durable: bool, wait: float = WAIT_SECONDS) -> Iterator[S
 
 
 def discard(file: Path) -> None:
-    """Removes an index, its journal included; only under the store's lock. Raises OSError."""
+    """Overwrites and removes an index that is made again; only under the store's lock. Raises OSError."""
+    for name in (journal(file), file):
+        erase_file(name)
+
+
+def remove(file: Path) -> None:
+    """Removes an index together with its segment; only under the store's lock. Raises OSError."""
     for name in (journal(file), file):
         name.unlink(missing_ok=True)
 

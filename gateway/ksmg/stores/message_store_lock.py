@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -39,13 +40,15 @@ class StoreLock:
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Holds the lock of a store for once."""
+    """Holds the lock of a store for once. Ctrl-Z waits for its end: a command that stands still would hold up mail."""
     lock = StoreLock(directory)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     try:
         with lock:
             yield
     finally:
         lock.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def become_keeper(directory: Path) -> int:

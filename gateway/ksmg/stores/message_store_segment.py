@@ -160,7 +160,9 @@ class Segment:
                 _set_state(descriptor, record, State.DECIDED)
             os.fsync(descriptor)
         with indexes.writing(self.index, durable=True) as index:
-            return index.decide(record.place for record in records)
+            decided = index.decide(record.place for record in records)
+        indexes.scrub(self.index)
+        return decided
 
     def read(self, place: int) -> io.BufferedReader:
         """The original of the message at a place. Raises OSError."""
@@ -176,7 +178,7 @@ class Segment:
 
     def remove(self) -> None:
         """Deletes the segment as a whole, its file last; under the lock. Raises OSError."""
-        indexes.discard(self.index)
+        indexes.remove(self.index)
         self.path.unlink(missing_ok=True)
 
     def _index_rest(self, durable: bool, wait: float) -> None:

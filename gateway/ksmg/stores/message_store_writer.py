@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ksmg.stores import message_store_index as indexes
 from ksmg.stores.message_store_active import ActiveSegment, Waiting, begin_segment
+from ksmg.stores.message_store_index import SegmentIndex
 from ksmg.stores.message_store_lock import StoreLock, become_keeper
 from ksmg.stores.message_store_record import SEGMENT_HEADER, StoredMessage
 from ksmg.stores.message_store_segment import Segment, segments
@@ -102,7 +103,19 @@ class Writer:
                 kept[-1].remove()
             elif kept[-1].recover():
                 self._active = ActiveSegment(kept[-1])
+                self._index = kept[-1].index_used()
+        for segment in kept[:-1]:
+            self._complete(segment)
         self._count()
+
+    def _complete(self, segment: Segment) -> None:
+        """Completes the index of a segment that nothing is added to any more, synced, and removes its journal."""
+        try:
+            if segment.ask_current(SegmentIndex.extent) is None:
+                segment.refresh(durable=True)
+            indexes.scrub(segment.index)
+        except (OSError, sqlite3.Error) as error:
+            _log.warning("the index of %s is made when it is needed: %s", segment.path, error)
 
     def _run(self) -> None:
         running = True
@@ -195,15 +208,16 @@ class Writer:
 
     def _evict(self) -> bool:
         """Removes the oldest segment; False when there is none to remove."""
-        kept = segments(self._directory)
-        if len(kept) == 1 and self._active is not None and not self._active.empty:
-            self._commit()
-            self._seal()
-        active = self._active.segment.path if self._active else None
-        for oldest in kept:
-            if oldest.path != active and not (self._refuse_when_full and oldest.undecided(1)):
-                self._remove(oldest)
-                return True
+        for oldest in segments(self._directory):
+            if self._refuse_when_full and oldest.undecided(1):
+                continue
+            if self._active and self._active.segment.path == oldest.path:
+                if self._active.empty:
+                    continue
+                self._commit()
+                self._seal()
+            self._remove(oldest)
+            return True
         return False
 
     def _remove(self, oldest: Segment) -> None:
@@ -234,7 +248,7 @@ class Writer:
             indexes.scrub(segment.index)
         except (OSError, sqlite3.Error) as error:
             _log.warning("the index of %s is made when it is needed: %s", segment.path, error)
-            indexes.discard(segment.index)
+            indexes.remove(segment.index)
         self._unindexed = 0
         self._close_active()
 
