@@ -212,7 +212,7 @@ def message_line(event: MessageEvent) -> str:
     pairs: list[tuple[str, object]] = [("event", "message")]
     for name in _FIELDS:
         value = getattr(event, name)
-        if value or name in _ALWAYS:
+        if (value or name in _ALWAYS) and not (name == "message" and event.first):
             pairs.append((name, _cut(value) if isinstance(value, tuple) else value))
     pairs += ((verdict["check"], _short(verdict)) for verdict in event.verdicts)
     return line(pairs)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ksmg.stores.event_search import Criteria, bracketed, contains, within
-from ksmg.stores.event_search_terms import TEXTS, Impossible, expression, required_codes
+from ksmg.stores.event_search_terms import TEXTS, Impossible, Rarity, expression, required_codes
 from ksmg.stores.flight_record import FlightRecord, unpacked
 from ksmg.stores.message_event import MessageEvent
 from ksmg.stores.message_event_rows import MARK, SELECTED, event_of, key, text
@@ -44,8 +44,8 @@ ORDER BY 1
 """
 _RULES = "INSERT OR IGNORE INTO rule SELECT DISTINCT rule FROM event WHERE number BETWEEN :first AND :last"
 _RECORD_NAMES = """
-INSERT INTO record_name
-SELECT key, number FROM record WHERE number > (SELECT coalesce(max(last_record), 0) FROM indexed)
+INSERT INTO record_name SELECT key, number FROM record
+WHERE number > coalesce((SELECT last_record FROM indexed ORDER BY first DESC LIMIT 1), 0)
 ORDER BY key
 """
 _COVER = """
@@ -58,7 +58,7 @@ SELECT {SELECTED} FROM search CROSS JOIN event ON event.number = search.rowid
 WHERE search.rowid BETWEEN ? AND ? {{}} AND search MATCH ? ORDER BY search.rowid DESC
 """
 _NUMBERED = f"SELECT {SELECTED} FROM event WHERE event.number IN (SELECT value FROM json_each(?)) ORDER BY number DESC"
-_INDEXED = "SELECT coalesce(max(last), 0) FROM indexed"
+_INDEXED = "SELECT coalesce((SELECT last FROM indexed ORDER BY first DESC LIMIT 1), 0)"
 _HIGHEST = 2**62
 _Row = tuple[Any, ...]
 
@@ -79,11 +79,13 @@ def index_chunk(connection: sqlite3.Connection, most: int, least: int = 1) -> in
     return int(last - done)
 
 
-def find(connection: sqlite3.Connection, criteria: Criteria, before: int | None) -> Iterator[tuple[int, MessageEvent]]:
+def find(
+    connection: sqlite3.Connection, criteria: Criteria, before: int | None, rarity: Rarity
+) -> Iterator[tuple[int, MessageEvent]]:
     """The segment's events that match, newest first, with their numbers; those below `before` only."""
     connection.create_function("contains", 2, contains, deterministic=True)
     connection.create_function("within", 1, lambda client_ip: _inside(criteria, client_ip), deterministic=True)
-    for row in _candidates(connection, criteria, _HIGHEST if before is None else before):
+    for row in _candidates(connection, criteria, _HIGHEST if before is None else before, rarity):
         event = event_of(row)
         if criteria.matches(event):
             yield row[0], event
@@ -93,7 +95,7 @@ def _inside(criteria: Criteria, client_ip: str) -> bool:
     return criteria.network is None or within(client_ip, criteria.network)
 
 
-def _candidates(connection: sqlite3.Connection, criteria: Criteria, below: int) -> Iterator[_Row]:
+def _candidates(connection: sqlite3.Connection, criteria: Criteria, below: int, rarity: Rarity) -> Iterator[_Row]:
     if criteria.name or criteria.queue_id or criteria.message_id:
         names = (name for name in (criteria.name, criteria.queue_id) if name)
         yield from _rows(connection, named(connection, names, filter(None, [criteria.message_id])), below)
@@ -102,19 +104,18 @@ def _candidates(connection: sqlite3.Connection, criteria: Criteria, below: int) 
     (indexed,) = connection.execute(_INDEXED).fetchone()
     yield from connection.execute(_SCAN.format(where), (indexed + 1, below - 1, *values))
     by_name = named(connection, criteria.words, criteria.words) if criteria.words else set()
-    yield from _merged(
-        _rows(connection, by_name, min(below, indexed + 1)), _by_index(connection, criteria, min(below, indexed + 1))
-    )
+    below = min(below, indexed + 1)
+    yield from _merged(_rows(connection, by_name, below), _by_index(connection, criteria, below, rarity))
 
 
-def _by_index(connection: sqlite3.Connection, criteria: Criteria, below: int) -> Iterator[_Row]:
+def _by_index(connection: sqlite3.Connection, criteria: Criteria, below: int, rarity: Rarity) -> Iterator[_Row]:
     where, values = _conditions(criteria)
     first, last = _span(connection, criteria)
     bounds = (first, min(last, below - 1))
     if bounds[0] > bounds[1]:
         return
     try:
-        match = expression(connection, criteria)
+        match = expression(connection, criteria, rarity, bounds[1])
     except Impossible:
         return
     if match:
@@ -133,14 +134,14 @@ def named(connection: sqlite3.Connection, names: Iterable[str], message_ids: Ite
 
 _NAMED = """
 SELECT number FROM event_name WHERE key = :key
-UNION ALL SELECT number FROM event WHERE number > (SELECT coalesce(max(last), 0) FROM indexed)
+UNION ALL SELECT number FROM event WHERE number > coalesce((SELECT last FROM indexed ORDER BY first DESC LIMIT 1), 0)
     AND (id_key = :key OR queue_key = :key OR message_key = :key)
 """
 _RECORDS_NAMED = """
 SELECT number, time, message, document FROM record WHERE message = :message AND number IN (
     SELECT number FROM record_name WHERE key = :key
     UNION ALL SELECT number FROM record
-    WHERE number > (SELECT coalesce(max(last_record), 0) FROM indexed) AND key = :key
+    WHERE number > coalesce((SELECT last_record FROM indexed ORDER BY first DESC LIMIT 1), 0) AND key = :key
 ) ORDER BY number DESC LIMIT 1
 """
 

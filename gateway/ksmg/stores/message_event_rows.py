@@ -41,6 +41,7 @@ MARK = "\x01"
 """Before, between and after codes."""
 _FIRST_CODE, _CODES = 0x3400, 0x9FFF - 0x3400
 """Ideographs: three bytes each, and no case."""
+_LARGEST_CLASS = 33
 CLEAN = "clean"
 _REST = (
     "message", "node", "client_name", "helo", "account", "direction", "verdicts", "action", "changed", "marks", "reply",
@@ -129,7 +130,7 @@ def codes(event: MessageEvent) -> str:
         code("action", event.action),
         code("direction", event.direction),
         code("rule", event.rule),
-        code("size", str(event.size.bit_length())),
+        code("size", str(size_class(event.size))),
         *(code(*status) for status in event.statuses if status[1] != CLEAN),
         *client_codes(event.client_ip),
         "",
@@ -137,6 +138,11 @@ def codes(event: MessageEvent) -> str:
     if event.unscanned:
         found.insert(1, code("unscanned", ""))
     return MARK.join(found)
+
+
+def size_class(size: int) -> int:
+    """The class of messages about as large; in each, the largest have twice the bytes of the smallest."""
+    return min(size.bit_length(), _LARGEST_CLASS)
 
 
 @functools.lru_cache(4096)

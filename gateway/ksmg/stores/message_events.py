@@ -10,6 +10,7 @@ from typing import Any
 from ksmg.stores import event_search_index, message_event_rows
 from ksmg.stores.event_search import Criteria
 from ksmg.stores.event_search_index import find, index_chunk, named, record_of
+from ksmg.stores.event_search_terms import Rarity
 from ksmg.stores.flight_record import FlightRecord, unpacked
 from ksmg.stores.message_event import MessageEvent
 from ksmg.stores.message_event_rows import INSERT, INSERT_RECORD, SELECTED, event_of, record_row, row
@@ -91,9 +92,10 @@ class MessageEventLog:
         """The newest events that match, those before the place that an earlier page gave."""
         found: list[MessageEvent] = []
         unreadable: list[str] = []
+        rarity = Rarity()
         for segment, below in self._from(before):
             with self._reading(segment, unreadable) as connection:
-                for number, event in find(connection, criteria, below) if connection else ():
+                for number, event in find(connection, criteria, below, rarity) if connection else ():
                     found.append(event)
                     if len(found) == limit:
                         return Page(tuple(found), _place(segment, number), tuple(unreadable))
