@@ -431,37 +431,69 @@ def test_a_limit_of_the_file_system_is_told_and_leaves_the_store_as_it_was(tmp_p
     shelf.store.close()
 
 
-@pytest.mark.parametrize("round_", range(6))
-def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path, round_: int) -> None:
-    shelf = Shelf(tmp_path)
+def kill_while_keeping(shelf: Shelf, cap: int, after: int) -> list[str]:
+    """Kills a process that keeps messages; the ids of those that it was told are on disk, in order."""
     acknowledged, told = os.pipe()
 
     def work() -> None:
-        shelf.store = MessageStore(shelf.directory, 100 * CAP)
+        shelf.store = MessageStore(shelf.directory, cap)
         shelf.store.open()
         shelf.source.write_bytes(b"x" * 20_000)
-        number = 0
         while True:
-            sent = [message(number + n) for n in range(7)]
+            sent = [message(number) for number in range(7)]
             for kept, future in [(kept, shelf.store.keep(kept, shelf.source)) for kept in sent]:
                 future.result(SECONDS)
                 os.write(told, kept.id.encode())
-            number += 7
 
     child = in_child(work)
     length = len(new_id())
-    ids = [os.read(acknowledged, length).decode() for _ in range(20 + 37 * round_)]
+    ids = [os.read(acknowledged, length).decode() for _ in range(after)]
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(told)
     while more := os.read(acknowledged, length):
         ids.append(more.decode())
     os.close(acknowledged)
+    return ids
+
+
+@pytest.mark.parametrize("after", [1, 20, 60, 100, 150, 201])
+def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path, after: int) -> None:
+    shelf = Shelf(tmp_path)
+    ids = kill_while_keeping(shelf, 100 * CAP, after)
     shelf.store.open()
     kept = {found.id: found for found in shelf.listed()}
     assert set(ids) <= kept.keys()
     assert {shelf.body(found) for found in kept.values()} == {b"x" * 20_000}
     shelf.store.close()
+
+
+@pytest.mark.parametrize("after", [120, 151, 203])
+def test_a_kill_during_eviction_loses_only_the_oldest(tmp_path: Path, after: int) -> None:
+    shelf = Shelf(tmp_path)
+    ids = kill_while_keeping(shelf, CAP // 2, after)
+    shelf.store = MessageStore(shelf.directory, CAP // 2)
+    shelf.store.open()
+    kept = [found.id for found in reversed(shelf.listed()) if found.id in ids]
+    assert 0 < len(kept) < len(ids)
+    assert kept == ids[-len(kept) :]
+    assert shelf.on_disk() <= CAP // 2
+    shelf.store.close()
+
+
+def test_a_deletion_that_was_interrupted_is_finished(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, other = shelf.keep(b"canary" * 1000, number=1), shelf.keep(number=2)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ksmg.stores.message_store_segment.overwrite", die)
+        with pytest.raises(KeyboardInterrupt):
+            shelf.store.delete([kept.id])
+    shelf.reopen()
+    assert shelf.listed() == [other]
+    assert b"canary" not in shelf.files()[0].read_bytes()
 
 
 def test_a_crash_while_a_segment_is_evicted_leaves_nothing_behind(shelf: Shelf) -> None:

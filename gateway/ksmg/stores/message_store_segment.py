@@ -114,7 +114,8 @@ class Segment:
             self._index_rest(durable, wait)
 
     def recover(self) -> bool:
-        """After a crash: cuts off what was not completely written, and makes the index again; under the lock.
+        """After a crash: cuts off what was not completely written, deletes what was being deleted, and makes the
+        index again; under the lock.
 
         False when it does not begin like a segment, so that nothing can be added to it. Raises OSError, sqlite3.Error.
         """
@@ -123,30 +124,25 @@ class Segment:
             word = read_word(descriptor)
             if word is None:
                 return False
-            torn, end = [], SEGMENT_HEADER
+            gone, end = [], SEGMENT_HEADER
             for record, _ in walk(descriptor, word, SEGMENT_HEADER, os.fstat(descriptor).st_size):
-                if record.state is State.DELETED or is_whole(descriptor, record):
+                whole = record.state is not State.DELETED and is_whole(descriptor, record)
+                if not whole:
+                    gone.append(record)
+                if whole or record.state is State.DELETED:
                     end = record.end
-                else:
-                    torn.append(record)
             os.ftruncate(descriptor, end)
-            for record in torn:
-                if record.end < end:
-                    _log.error("%s: a message of %d bytes is damaged", self.path.name, record.body_length)
-                    _set_state(descriptor, record, State.DELETED)
-            os.fsync(descriptor)
+            gone = [record for record in gone if record.end <= end]
+            for damaged in (record for record in gone if record.state is not State.DELETED):
+                _log.error("%s: a message of %d bytes is damaged and deleted", self.path.name, damaged.body_length)
+            _erase(descriptor, gone)
         self.refresh()
         return True
 
     def erase(self, places: Iterable[int]) -> int:
         """Deletes messages for good, and returns how many there were; under the lock. Raises OSError, sqlite3.Error."""
         with self._records(places) as (descriptor, records):
-            for record in records:
-                overwrite(descriptor, record.entry_at, record.checksum_at - record.entry_at)
-                _set_state(descriptor, record, State.DELETED)
-            os.fsync(descriptor)
-            for record in records:
-                give_back(descriptor, record.entry_at, record.checksum_at - record.entry_at)
+            _erase(descriptor, records)
         with indexes.writing(self.index, durable=True) as index:
             erased = index.remove(record.place for record in records)
         indexes.scrub(self.index)
@@ -215,6 +211,16 @@ class Segment:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _erase(descriptor: int, records: list[Record]) -> None:
+    """Overwrites messages. A record is marked first, so that `recover` finishes what a crash interrupted."""
+    for record in records:
+        _set_state(descriptor, record, State.DELETED)
+        overwrite(descriptor, record.entry_at, record.checksum_at - record.entry_at)
+    os.fsync(descriptor)
+    for record in records:
+        give_back(descriptor, record.entry_at, record.checksum_at - record.entry_at)
 
 
 def _set_state(descriptor: int, record: Record, state: State) -> None:
