@@ -136,7 +136,7 @@ class Bench:
         judges = Judges([check], EngineWatch([check], self.system.append))
         ours = Neighbourhood([], ["example.org"])
         judgement = Judgement(ours, nothing_inside, judges, Fixed(rule_set or rules()), self.budget)
-        delivery = Delivery(self.backup, self.quarantine, self.submitted, self._directory)
+        delivery = Delivery(self.backup, self.quarantine, self.submitted, self._directory, "gw")
         notifier = Notifier("gw", "root@example.org", ours, self._directory, self._take, self.failures.append)
         pipeline = Pipeline(judgement, delivery, Chronicle("node", self._remember), notifier)
         to = [f"{name}@example.org".encode() for name in recipients]

@@ -63,12 +63,15 @@ class Done:
 class Delivery:
     """The stores and the way back to the mail server."""
 
-    def __init__(self, backup: MessageStore, quarantine: MessageStore, submit: Submit, directory: Path) -> None:
-        """`directory` is for changed bodies and copies on their way: the spool."""
+    def __init__(
+        self, backup: MessageStore, quarantine: MessageStore, submit: Submit, directory: Path, host: str
+    ) -> None:
+        """`directory` is for changed bodies and copies on their way: the spool. `host` is this one's name."""
         self._backup = backup
         self._quarantine = quarantine
         self._submit = submit
         self._directory = directory
+        self._host = host
 
     async def carry_out(self, case: Case) -> Done:
         """Does everything, in the order in which a repetition does the least harm. Raises PutOff."""
@@ -112,7 +115,7 @@ class Delivery:
         changes = await self._changes(case, shares, done) or Changes()
         copy = self._directory / f"{new_id()}.copy"
         try:
-            await asyncio.to_thread(write_copy, message, changes, copy)
+            await asyncio.to_thread(write_copy, message, changes, copy, self._host)
             has_id = message.spooled.header(b"Message-ID") is not None
             once = await asyncio.to_thread(content_digest, message.spooled.path, envelope.queue_id, has_id)
             queue_id = await self._submit(copy, envelope.sender, recipients, smtputf8=envelope.smtputf8, once=once)

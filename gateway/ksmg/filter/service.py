@@ -61,7 +61,7 @@ class FilterService:
         )
         self._pipeline = Pipeline(
             make_judgement(settings, self._rules, checks, self._watch, budget),
-            Delivery(*self._stores, submit, spool_directory(policy)),
+            Delivery(*self._stores, submit, spool_directory(policy), settings.text("hostname")),
             Chronicle(settings.text("hostname"), self._recorder.message),
             self._notifier,
         )

@@ -1,7 +1,7 @@
 """The conversation with one mail server process: a linear sequence of awaits for each message, up to its verdict."""
 
 from collections import ChainMap, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
@@ -9,6 +9,8 @@ from ksmg.milter import commands, negotiation
 from ksmg.milter.connection import Connection
 from ksmg.milter.packets import Packet, PacketParser, ProtocolError
 
+_PIECE = 262_144
+"""Bytes that are sent at once."""
 _CLIENT_STAGES = (b"C", b"H")
 """Stages whose macros tell of the client; those of later stages tell of one message only."""
 
@@ -133,6 +135,19 @@ class Session:
 
     async def _send(self, packets: Iterable[Packet]) -> None:
         try:
-            await self._connection.write(b"".join(packet.encode() for packet in packets))
+            for piece in _pieces(packets):
+                await self._connection.write(piece)
         except ConnectionError:
             raise PeerGone from None
+
+
+def _pieces(packets: Iterable[Packet]) -> Iterator[bytes]:
+    """The packets as they go over the wire, a few at a time: a new body may be as large as a message."""
+    piece = bytearray()
+    for packet in packets:
+        piece += packet.encode()
+        if len(piece) > _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
