@@ -20,16 +20,19 @@ KILLER = """
 victims=({victims})
 end=$(( SECONDS + 150 ))
 for (( kills = 0; kills < {kills} && SECONDS < end; )); do
+  for unit in ksmg-filter clamav-daemon rspamd postfix; do
+    until systemctl --quiet is-active $unit || (( SECONDS > end )); do sleep 0.05; done
+  done
+  sleep 0.$(( RANDOM % 10 ))
   victim=${{victims[RANDOM % ${{#victims[@]}}]}}
   case $victim in
     *[.]*) pkill -KILL -f "$victim" ;;
     *) pkill -KILL -x "$victim" ;;
-  esac && {{ echo "$victim"; kills=$(( kills + 1 )); sleep $(( RANDOM % 2 )).$(( RANDOM % 10 )); }}
-  sleep 0.02
+  esac && {{ echo "$victim"; kills=$(( kills + 1 )); }}
 done
 true
 """
-"""Kills some at random, of those that run: what was killed before may take a moment to come back."""
+"""Kills some at random, of those that run, once what was killed before has come back and mail flows again."""
 STORM_LIMIT = 1500
 
 
