@@ -167,6 +167,12 @@ def test_messages_are_found_by(shelf: Shelf, criteria: Criteria, numbers: list[i
     assert [found.time - 1_700_000_000 for found in shelf.listed(criteria)] == numbers
 
 
+@pytest.mark.parametrize("entry_id", ["ffffffffffff-000000000000", "000000000000-000000000000", "anything"])
+def test_an_id_is_found_wherever_it_points(shelf: Shelf, entry_id: str) -> None:
+    kept = [shelf.keep(os.urandom(60_000), number, id=entry_id if number == 1 else new_id()) for number in range(4)]
+    assert [shelf.store.entry(one.id) for one in kept] == kept
+
+
 def test_the_cap_is_never_passed_and_the_oldest_go_first(shelf: Shelf) -> None:
     kept = []
     for number in range(60):

@@ -5,6 +5,7 @@ Many messages share one sync, so that each message of the full stream can be kep
 process of the same account may search, read, delete and decide at the same time.
 """
 
+import bisect
 import contextlib
 import os
 import shutil
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from ksmg.stores.durable import sync_directory
 from ksmg.stores.message_store_active import waiting
-from ksmg.stores.message_store_index import Criteria, SegmentIndex
+from ksmg.stores.message_store_index import Criteria, Row, SegmentIndex
 from ksmg.stores.message_store_lock import locked
 from ksmg.stores.message_store_record import StoredMessage, new_id
 from ksmg.stores.message_store_segment import Segment, segments
@@ -116,18 +117,19 @@ class MessageStore:
 
     def entry(self, entry_id: str) -> StoredMessage | None:
         """One message's entry; None when the store does not have it. Raises OSError or sqlite3.Error."""
-        messages = self.search(Criteria(id=entry_id), 1).messages
-        return messages[0] if messages else None
+        found = self._find(entry_id)
+        return found[1][1] if found else None
 
     def read(self, entry: StoredMessage) -> BufferedReader:
         """The original, exactly as received: CRLF line ends, without the envelope. To be used with `with`.
 
         Raises FileNotFoundError when it is not there any more, and OSError, at its end too, when it is damaged.
         """
-        for segment in reversed(segments(self._directory)):
-            for place in self._ask(segment, lambda index: index.places([entry.id])) or ():
-                return segment.read(place)
-        raise FileNotFoundError(f"the message {entry.id} is not there any more")
+        found = self._find(entry.id)
+        if found is None:
+            raise FileNotFoundError(f"the message {entry.id} is not there any more")
+        segment, (place, _) = found
+        return segment.read(place)
 
     def export(self, entry: StoredMessage, target: Path) -> None:
         """Copies the original to a new file of this account alone. Raises OSError; there is no file then."""
@@ -165,6 +167,13 @@ class MessageStore:
         """Messages that were evicted since `open` before somebody decided about them, when `lost` was given."""
         return self._writer.lost if self._writer else 0
 
+    def _find(self, entry_id: str) -> tuple[Segment, Row] | None:
+        for segment in _likeliest_first(segments(self._directory), entry_id):
+            rows = self._ask(segment, lambda index: index.search(Criteria(id=entry_id), None, 1))
+            if rows:
+                return segment, rows[0]
+        return None
+
     def _matching(
         self, segment: Segment, criteria: Criteria, below: int | None, limit: int
     ) -> Iterator[tuple[str, int, StoredMessage]]:
@@ -200,6 +209,16 @@ class MessageStore:
             extent = segment.ask_current(SegmentIndex.extent)
             if extent is not None and not extent.messages and segment.path != segments(self._directory)[-1].path:
                 segment.remove()
+
+
+def _likeliest_first(kept: list[Segment], entry_id: str) -> list[Segment]:
+    """Segments in the order in which it is worth to look for an id: both, an id and a number, tell the time."""
+    try:
+        begun = bisect.bisect(kept, int(entry_id.partition("-")[0], 16), key=lambda segment: int(segment.number))
+    except ValueError:
+        return kept[::-1]
+    near = slice(max(begun - 1, 0), begun + 1)
+    return [*kept[near], *kept[near.stop :][::-1], *kept[: near.start][::-1]]
 
 
 def _cursor(text: str | None) -> tuple[str | None, int | None]:
