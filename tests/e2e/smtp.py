@@ -37,7 +37,12 @@ def send(target: Target, origin: Neighbour, sender: str, recipient: str, sample:
             "--from", sender, "--to", recipient, "--data", f"@{file.name}", *options,
         ]  # fmt: skip
         done = subprocess.run(
-            within(origin.netns, *command), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+            within(origin.netns, *command),
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=TIME_LIMIT,
+            check=False,
         )
     return last_word(done.stdout + done.stderr)
 
