@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import operator
 import queue
 import sqlite3
 import threading
@@ -16,12 +17,16 @@ from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.system.syslog import Severity, Syslog, line
 
 _log = logging.getLogger(__name__)
-_BATCH_SECONDS = 0.02
+_BATCH_SECONDS, _LONG_BATCH_SECONDS = 0.02, 0.05
+"""How long a batch is collected: longer while there is much, because a transaction costs as much as five events."""
 _LARGEST_BATCH = 1000
 _MOST_WAITING = 100_000
 _MOST_LISTED = 50
-_MOST_UNINDEXED = 1000
-"""Events that a search looks through one by one: some milliseconds."""
+_INDEXED_AT_ONCE, _MOST_UNINDEXED = 2_000, 10_000
+"""Events that are indexed as soon as there is little to do, and at the latest. A search looks through them one by one,
+which takes it two milliseconds for a thousand."""
+_LITTLE = 2
+"""Messages in a batch, about 100 a second, beside which there is time for other things."""
 _SAVE_SECONDS, _EXPIRE_SECONDS = 10.0, 600.0
 
 Event = MessageEvent | FlightRecord | SystemEvent
@@ -43,6 +48,8 @@ class Recorder:
         self._statistics = statistics
         self._waiting: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._lost = 0
+        self._much = False
+        """Whether the last batch was of much mail."""
         self._unindexed = 0
         self._place = ""
         """Where the last batch ended; empty when it could not be stored."""
@@ -80,6 +87,7 @@ class Recorder:
         running = True
         while running:
             batch, running = self._batch()
+            self._much = len(batch) > 2 * _LITTLE
             self.write(batch)
             self.rest()
         self._attempt(self._save, 0)
@@ -91,7 +99,7 @@ class Recorder:
             event = self._waiting.get(timeout=_SAVE_SECONDS if self._uncounted else _EXPIRE_SECONDS)
         except queue.Empty:
             return [], True
-        time.sleep(_BATCH_SECONDS)  # not woken by each event that comes meanwhile
+        time.sleep(_LONG_BATCH_SECONDS if self._much else _BATCH_SECONDS)  # not woken by each event meanwhile
         batch: list[Event] = []
         while event is not None:
             batch.append(event)
@@ -118,7 +126,7 @@ class Recorder:
     def rest(self) -> None:
         """Does what need not be done with each batch: indexing for the search, writing statistics, deleting by age."""
         now = time.monotonic()
-        if self._unindexed >= _MOST_UNINDEXED:
+        if self._unindexed >= (_MOST_UNINDEXED if self._much else _INDEXED_AT_ONCE):
             self._attempt(self._index, 0)
         if self._uncounted and now - self._saved > _SAVE_SECONDS:
             self._attempt(self._save, 0)
@@ -186,13 +194,13 @@ class Recorder:
             self._syslog.send(event.name.severity, system_line(event))
 
 
-_FIELDS = (
-    "id", "message", "time", "node", "queue_id", "message_id", "client_ip", "client_name", "helo", "account",
-    "direction", "sender", "recipients", "subject", "size", "attachments", "rule", "action", "changed", "marks",
-    "reply", "backup_id", "quarantine_id", "unscanned", "milliseconds", "own_milliseconds",
+_TEXTS = (
+    "id", "node", "queue_id", "message_id", "client_ip", "client_name", "helo", "account", "direction", "sender",
+    "subject", "rule", "action", "reply", "backup_id", "quarantine_id", "unscanned",
 )  # fmt: skip
-_ALWAYS = frozenset({"sender", "recipients", "size"})
-"""Fields that are in the line even when they are empty."""
+_texts_of = operator.attrgetter(*_TEXTS)
+_ALWAYS = "sender"
+"""A text that is in the line even when it is empty."""
 _GRAVE = frozenset({"infected", "malicious_link", "phishing", "unscanned"})
 _GRAVE_ACTIONS = frozenset({"delete", "delete_attachment", "reject", "tempfail"})
 _NOTABLE = frozenset({"mass_mail", "probable_spam", "spam"})
@@ -200,7 +208,7 @@ _NOTABLE = frozenset({"mass_mail", "probable_spam", "spam"})
 
 def message_severity(event: MessageEvent) -> Severity:
     """Warning for what does harm, was refused or was not scanned, notice for spam and what is held."""
-    statuses = {status for _, status in event.statuses}
+    statuses = {status for _, status in event.statuses if status != "clean"}
     if event.action in _GRAVE_ACTIONS or event.unscanned or statuses & _GRAVE:
         return Severity.WARNING
     notable = event.action == "quarantine" or statuses & _NOTABLE
@@ -209,12 +217,19 @@ def message_severity(event: MessageEvent) -> Severity:
 
 def message_line(event: MessageEvent) -> str:
     """The event as one log line, without empty fields; long lists are cut, the store has them whole."""
-    pairs: list[tuple[str, object]] = [("event", "message")]
-    for name in _FIELDS:
-        value = getattr(event, name)
-        if (value or name in _ALWAYS) and not (name == "message" and event.first):
-            pairs.append((name, _cut(value) if isinstance(value, tuple) else value))
-    pairs += ((verdict["check"], _short(verdict)) for verdict in event.verdicts)
+    pairs: list[tuple[str, object]] = [("event", "message"), ("time", event.time)]
+    if not event.first:
+        pairs.append(("message", event.message))
+    pairs += [(name, text) for name, text in zip(_TEXTS, _texts_of(event), strict=True) if text or name == _ALWAYS]
+    pairs += [("size", event.size), ("recipients", _cut(event.recipients))]
+    if event.attachments:
+        pairs.append(("attachments", _cut(event.attachments)))
+    if event.marks:
+        pairs.append(("marks", _cut(event.marks)))
+    if event.changed:
+        pairs.append(("changed", True))
+    pairs += [("milliseconds", event.milliseconds), ("own_milliseconds", event.own_milliseconds)]
+    pairs += [(verdict["check"], _short(verdict)) for verdict in event.verdicts]
     return line(pairs)
 
 
@@ -224,8 +239,9 @@ def _cut(values: tuple[str, ...]) -> list[str]:
 
 
 def _short(verdict: Mapping[str, Any]) -> str:
-    found = [verdict["status"], *([verdict["detail"]] if "detail" in verdict else []), *verdict.get("evidence", [])]
-    return " ".join(found)
+    if "detail" not in verdict and "evidence" not in verdict:
+        return str(verdict["status"])
+    return " ".join(filter(None, (verdict["status"], verdict.get("detail"), *verdict.get("evidence", ()))))
 
 
 def system_line(event: SystemEvent) -> str:

@@ -53,6 +53,7 @@ _ONLY_SEARCHED, _JOINED, _TUPLES = (
     ("verdicts", "marks"),
 )
 _rest_of = operator.attrgetter(*_REST)
+_texts_of = operator.attrgetter("id", "queue_id", "message_id", "client_ip", "sender", "subject", "rule")
 _EXPECTED = (
     b'["","localhost","unknown","[127.0.0.1]","","outbound",[{"check":"spool","status":"unscanned","detail":"451 4.7.1 '
     b'Message cannot be checked now, please try again later (reference 550 5.7.1 Message refused: malware found, "}],'
@@ -67,25 +68,28 @@ _EXPECTED = (
 
 def row(event: MessageEvent) -> tuple[object, ...]:
     """The event's values, in the order of `INSERT`."""
-    rest = _rest_of(event)
+    texts = _texts_of(event)
+    if not _storable("".join(texts)):
+        texts = tuple(map(text, texts))
+    id_, queue_id, message_id, client_ip, sender, subject, rule = texts
     return (
         event.time,
         key(event.id),
         key(event.queue_id),
         key(event.message_id),
-        text(event.id),
-        text(event.queue_id),
-        text(event.message_id),
-        text(event.client_ip),
-        text(event.sender),
+        id_,
+        queue_id,
+        message_id,
+        client_ip,
+        sender,
         _joined(event.recipients),
-        text(event.subject),
+        subject,
         _joined(event.attachments),
-        text(event.rule),
+        rule,
         _joined(event.details),
         event.size,
         codes(event),
-        packed(rest, _EXPECTED),
+        packed(_rest_of(event), _EXPECTED),
     )
 
 
@@ -109,10 +113,15 @@ def event_of(values: tuple[Any, ...]) -> MessageEvent:
 
 def text(value: str) -> str:
     """A text as a column can hold it: without line breaks, NUL and lone surrogates, which readable text has not."""
-    if value.isascii() and value.isprintable():
+    if _storable(value):
         return value
     safe = value.encode("utf-8", "backslashreplace").decode()
     return safe.translate(_UNSTORABLE)
+
+
+def _storable(value: str) -> bool:
+    """Whether it certainly can be stored as it is."""
+    return value.isascii() and value.isprintable()
 
 
 _UNSTORABLE = {0: " ", 1: " ", 10: " ", 13: " "}
@@ -125,19 +134,22 @@ def key(name: str) -> int:
 
 def codes(event: MessageEvent) -> str:
     """All codes of an event. What is most frequent has none: it is found by looking."""
-    found = [
-        "",
-        code("action", event.action),
-        code("direction", event.direction),
-        code("rule", event.rule),
-        code("size", str(size_class(event.size))),
-        *(code(*status) for status in event.statuses if status[1] != CLEAN),
-        *client_codes(event.client_ip),
-        "",
-    ]
+    return MARK.join(
+        (_usual_codes(event.action, event.direction, event.rule, size_class(event.size)), _rare_codes(event))
+    )
+
+
+@functools.lru_cache(4096)
+def _usual_codes(action: str, direction: str, rule: str, size: int) -> str:
+    found = (code("action", action), code("direction", direction), code("rule", rule), code("size", str(size)))
+    return MARK + MARK.join(found)
+
+
+def _rare_codes(event: MessageEvent) -> str:
+    found = [code(*status) for status in event.statuses if status[1] != CLEAN]
     if event.unscanned:
-        found.insert(1, code("unscanned", ""))
-    return MARK.join(found)
+        found.append(code("unscanned", ""))
+    return MARK.join([*found, *client_codes(event.client_ip), ""])
 
 
 def size_class(size: int) -> int:
@@ -151,13 +163,14 @@ def code(kind: str, value: str) -> str:
     return _characters(zlib.crc32(f"{kind}\0{value}".encode("utf-8", "backslashreplace")), 1)
 
 
-def client_codes(client_ip: str) -> list[str]:
+@functools.lru_cache(4096)
+def client_codes(client_ip: str) -> tuple[str, ...]:
     """The codes of a client's address and of the networks that it is in."""
     try:
         address = socket.inet_pton(socket.AF_INET6 if ":" in client_ip else socket.AF_INET, client_ip)
     except (OSError, UnicodeError):
-        return []
-    return [_address_code(address, size) for size in _LEVELS[len(address)]]
+        return ()
+    return tuple(_address_code(address, size) for size in _LEVELS[len(address)])
 
 
 def network_code(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
@@ -182,10 +195,9 @@ def _characters(number: int, length: int) -> str:
 
 
 def _joined(values: Sequence[str]) -> str:
-    joined = "".join(value + BETWEEN for value in values)
-    if joined.isascii() and joined.replace("\n", "").isprintable() and joined.count("\n") == 2 * len(values):
-        return joined
-    return "".join(text(value) + BETWEEN for value in values)
+    if not _storable("".join(values)):
+        values = tuple(map(text, values))
+    return "".join([value + BETWEEN for value in values])
 
 
 def _split(values: str) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from ksmg.stores.segments import SegmentedLog, damaged, transaction
 
 __all__ = ["Criteria", "FlightRecord", "MessageEvent", "MessageEventLog", "Page"]
 _EVERYTHING = Criteria()
-_CHUNK = 1000
-"""Events that are indexed at once: about 20 ms."""
+_CHUNK = 2000
+"""Events that are indexed at once: about 50 ms."""
 _READ_AT_ONCE = 500
 _RECORDS_AFTER = """
 SELECT number, time, message, document FROM record WHERE number > ? AND time >= ? ORDER BY number LIMIT ?

@@ -13,6 +13,7 @@ import re
 import socket
 import time
 from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
 DEVICE = Path("/dev/log")
@@ -42,12 +43,12 @@ def line(fields: Iterable[tuple[str, object]]) -> str:
 
     Text is quoted and escaped as in JSON, ASCII only: no value can end the line or forge a pair.
     """
-    return " ".join(f"{key}={_value(value)}" for key, value in fields)
+    return " ".join([f"{key}={_value(value)}" for key, value in fields])
 
 
 def _value(value: object) -> str:
-    if isinstance(value, str) and _PLAIN(value):
-        return value
+    if isinstance(value, str):
+        return value if _PLAIN(value) else encode_basestring_ascii(value).replace("\x7f", "\\u007f")
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     return _encode(value).replace("\x7f", "\\u007f")
