@@ -90,7 +90,12 @@ def test_status_names_what_does_not_work(monkeypatch: pytest.MonkeyPatch, capsys
     found = json.loads(capsys.readouterr().out)
     assert found["healthy"]
     assert found["admin_password_set"] is False
-    assert {store["store"] for store in found["stores"]} == {"backup", "message_events", "system_events"}
+    assert {store["store"] for store in found["stores"]} == {
+        "backup",
+        "spam_quarantine",
+        "message_events",
+        "system_events",
+    }
     assert "certificate ca is missing" in found["warnings"]
 
 

@@ -13,7 +13,14 @@ from ksmg.cli.failure import ExitCode
 from ksmg.cli.output import print_json, print_table, size
 from ksmg.cli.verb import Verbs, add_verb
 from ksmg.engines.failure import EngineFailure
-from ksmg.stores.locations import gateway_account, open_backup, open_message_events, open_system_events
+from ksmg.stores.locations import (
+    gateway_account,
+    open_backup,
+    open_message_events,
+    open_spam_quarantine,
+    open_system_events,
+)
+from ksmg.stores.message_store import MessageStore
 from ksmg.system.account import become
 
 STARTED_BY_SOCKET = {
@@ -110,20 +117,22 @@ async def _engines(here: Appliance) -> list[dict[str, Any]]:
 
 
 def _stores(here: Appliance) -> list[dict[str, Any]]:
-    backup_bytes, backup_messages = open_backup(here.policy).size()
     policy, settings = here.policy, here.settings
     events_cap = settings.number("message_events.bytes", policy.retention("message_events").bytes)
     records_cap = settings.number("system_events.records", policy.retention("system_events").records)
     return [
-        {
-            "store": "backup",
-            "bytes": backup_bytes,
-            "cap_bytes": policy.retention("backup").bytes,
-            "records": backup_messages,
-        },
+        _message_store("backup", open_backup(policy), policy.retention("backup").bytes),
+        _message_store(
+            "spam_quarantine", open_spam_quarantine(policy, settings), policy.retention("spam_quarantine").bytes
+        ),
         {"store": "message_events", "bytes": open_message_events(policy, settings).size(), "cap_bytes": events_cap},
         {"store": "system_events", "records": open_system_events(policy, settings).count(), "cap_records": records_cap},
     ]
+
+
+def _message_store(name: str, store: MessageStore, cap: int | None) -> dict[str, Any]:
+    kept, messages = store.size()
+    return {"store": name, "bytes": kept, "cap_bytes": cap, "records": messages}
 
 
 def _warnings(here: Appliance, engines: list[dict[str, Any]], certificates: list[dict[str, str]]) -> list[str]:
