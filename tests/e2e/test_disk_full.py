@@ -34,12 +34,12 @@ def full(request: pytest.FixtureRequest, target: Target, appliance: Appliance) -
 
 
 def test_nothing_is_lost_when_a_file_system_is_full(
-    weather: Weather, full: str, appliance: Appliance, record_property: Callable[[str, object], None]
+    weather: Weather, full: str, appliance: Appliance, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     with weather.storm(SECONDS, connections=4) as ended:
         weather.pass_by(SECONDS)
         appliance.run("rm", "-f", str(Path(full, FILLER)))
         tally = ended()
-    record_property("tally", f"{full}: {tally}")
+    record_testsuite_property(f"full {full}", str(tally))
     assert not tally.faults
     assert tally.answers

@@ -25,6 +25,8 @@ ANSWER_LIMIT = 60
 @pytest.fixture(autouse=True)
 def the_filter_lives_on(appliance: Appliance) -> Iterator[None]:
     """The filter's process is the same before and after."""
+    if appliance.target.booted_image:
+        pytest.skip("time limits are for a machine of full speed")
     before = main_pid(appliance)
     yield
     assert main_pid(appliance) == before

@@ -17,9 +17,9 @@ def tally(target: Target) -> Tally:
 
 
 def test_nothing_that_was_taken_is_lost_or_doubled(
-    tally: Tally, record_property: Callable[[str, object], None]
+    tally: Tally, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    record_property("tally", str(tally))
+    record_testsuite_property("power cut", str(tally))
     assert not tally.faults
 
 
