@@ -35,6 +35,23 @@ async def test_malware_is_named() -> None:
     assert (verdict.status, verdict.detail) == (Status.INFECTED, "Eicar")
 
 
+async def test_without_room_for_its_files_clamd_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Sample()
+    message = sample.message()
+    monkeypatch.setattr(message.spooled, "free", 1000, raising=True)
+    with pytest.raises(EngineFailure, match="no room"):
+        await sample.engines().scan(message)
+    assert sample.asked == []
+
+
+async def test_malware_counts_even_if_the_room_ran_out_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Sample(scan=Scan("Eicar"))
+    message = sample.message()
+    room = iter([10**12, 0])
+    monkeypatch.setattr(message.spooled, "room", lambda: next(room))
+    assert (await sample.engines().scan(message)).malware == "Eicar"
+
+
 async def test_a_comparison_of_links_is_no_malware() -> None:
     assert (await judge(Sample(scan=Scan("Heuristics.Phishing.Email.SpoofedDomain")))).findings == ()
 

@@ -20,6 +20,7 @@ class Engines:
         self.clamd = Clamd(clamd, settings.number("antivirus.timeout"), settings.number("antivirus.concurrency"))
         self.rspamd = Rspamd(rspamd, settings.number("antispam.timeout"), settings.number("antispam.concurrency"))
         self._clamd_limit = settings.number("antivirus.size_limit")
+        self._unpacked = settings.number("antivirus.unpacked_limit")
         self._rspamd_limit = settings.number("antispam.size_limit")
         self.scan = Once(self._scan)
         """What clamd found in a message. Raises EngineFailure."""
@@ -27,7 +28,24 @@ class Engines:
         """rspamd's assessment of a message. Raises EngineFailure."""
 
     async def _scan(self, message: Message) -> Scan:
-        return await self.clamd.scan(_content(message, self._clamd_limit))
+        content = _content(message, self._clamd_limit)
+        self._check_room(message)
+        scan = await self.clamd.scan(content)
+        if scan.malware is None:
+            self._check_room(message)
+        return scan
+
+    def _check_room(self, message: Message) -> None:
+        """clamd unpacks next to the spool. Without room there it answers that all is well (seen with 1.4.6).
+
+        Raises EngineFailure.
+        """
+        try:
+            free = message.spooled.room()
+        except OSError as error:
+            raise EngineFailure(Reason.ERROR, f"the spool is gone: {error.strerror or error}") from None
+        if free < self._unpacked:
+            raise EngineFailure(Reason.ERROR, f"clamd has no room to unpack: {free} bytes of {self._unpacked} are free")
 
     async def _assess(self, message: Message) -> Assessment:
         content = _content(message, self._rspamd_limit)

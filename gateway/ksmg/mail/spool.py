@@ -54,6 +54,11 @@ class SpooledMessage:
         """All of it. Raises OSError. Not for messages of any size."""
         return b"".join(self._pieces) if self._file is None and not self.failure else self.path.read_bytes()
 
+    def room(self) -> int:
+        """Bytes that are free where its file is, or would be. Raises OSError."""
+        found = os.statvfs(self._path.parent)
+        return found.f_bavail * found.f_frsize
+
     @property
     def in_memory(self) -> bool:
         """Whether it needs no file to be read."""
