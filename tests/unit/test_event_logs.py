@@ -252,6 +252,42 @@ def test_statistics_go_on_where_a_killed_recorder_left_them(
     assert counters["total"][""] == [3, 30]
 
 
+def test_events_are_indexed_when_there_is_time_for_it(
+    recorder: Recorder, log: MessageEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ksmg.filter.recorder._INDEXED_AT_ONCE", 3)
+    recorder.write([EVENT] * 2)
+    recorder.rest()
+    assert log.unindexed() == 2
+    recorder.write([EVENT] * 2)
+    recorder.rest()
+    assert log.unindexed() == 0
+    recorder.stop()
+
+
+def test_an_event_without_room_is_in_the_log_file_and_counted(
+    recorder: Recorder, device: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ksmg.filter.recorder._MOST_WAITING", 0)
+    recorder.record(EVENT)
+    assert b"event=message" in device.recv(8192)
+    monkeypatch.undo()
+    recorder.record(SystemEvent(Name.ENGINE_UP))
+    recorder.stop()
+    assert Name.EVENTS_LOST in [event.name for event in SystemEventLog(tmp_path, 100).newest()]
+
+
+def test_a_defect_does_not_end_the_recorder(
+    recorder: Recorder, log: MessageEventLog, device: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(log, "add", lambda _: 1 / 0)
+        recorder.write([EVENT])
+    recorder.record(EVENT)
+    recorder.stop()
+    assert len(log.search()) == 1
+
+
 def test_events_that_cannot_be_stored_are_counted_and_still_logged(
     recorder: Recorder, log: MessageEventLog, device: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

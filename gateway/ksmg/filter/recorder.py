@@ -155,7 +155,8 @@ class Recorder:
             self._uncounted = ""
 
     def _catch_up(self) -> None:
-        """Counts the events that were stored but not yet in the statistics when the last run ended."""
+        """Does what was left to do when the last run ended: events may be stored, but not yet counted or indexed."""
+        self._unindexed = self._messages.unindexed()
         if self._statistics is None:
             return
         for place, event in self._messages.after(self._statistics.place()):

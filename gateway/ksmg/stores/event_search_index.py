@@ -69,14 +69,19 @@ def index_chunk(connection: sqlite3.Connection, most: int, least: int = 1) -> in
     A few statements do the work, without the interpreter's lock, so that mail goes on.
     """
     (done,) = connection.execute(_INDEXED).fetchone()
-    (newest,) = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()
-    last = min(done + most, newest)
-    if last - done < least:
+    count = min(waiting(connection), most)
+    if count < least:
         return 0
     with transaction(connection):
         for statement in (_FILL, _NAMES, _RULES, _RECORD_NAMES, _COVER):
-            connection.execute(statement, {"first": done + 1, "last": last})
-    return int(last - done)
+            connection.execute(statement, {"first": done + 1, "last": done + count})
+    return count
+
+
+def waiting(connection: sqlite3.Connection) -> int:
+    """How many events are not indexed yet."""
+    (newest,) = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()
+    return int(newest - connection.execute(_INDEXED).fetchone()[0])
 
 
 def find(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ksmg.stores import event_search_index, message_event_rows
 from ksmg.stores.event_search import Criteria
-from ksmg.stores.event_search_index import find, index_chunk, named, record_of
+from ksmg.stores.event_search_index import find, index_chunk, named, record_of, waiting
 from ksmg.stores.event_search_terms import Rarity
 from ksmg.stores.flight_record import FlightRecord, unpacked
 from ksmg.stores.message_event import MessageEvent
@@ -86,6 +86,13 @@ class MessageEventLog:
             if not damaged(error):
                 raise
             self._segments.set_aside_active(error)
+        return 0
+
+    def unindexed(self) -> int:
+        """How many events of the newest segment wait to be indexed."""
+        for segment in self._segments.segments()[-1:]:
+            with self._reading(segment, []) as connection:
+                return waiting(connection) if connection else 0
         return 0
 
     def page(self, criteria: Criteria = _EVERYTHING, limit: int = 100, before: str = "") -> Page:
