@@ -69,7 +69,7 @@ def test_flight_records_stream_from_the_oldest(log: MessageEventLog) -> None:
 
 def test_the_oldest_segments_go_below_the_cap_and_not_below_nine_tenths_of_it(tmp_path: Path) -> None:
     log, sizes = MessageEventLog(tmp_path, days=3, cap=4_000_000), []
-    for _ in range(80):
+    for _ in range(55):
         log.add(events(20, 5_000))
         sizes.append(log.size())
     full = next(number for number, size in enumerate(sizes) if size > 3_600_000)
