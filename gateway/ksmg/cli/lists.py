@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from ksmg.cli.appliance import Appliance, store_appliance
-from ksmg.cli.audit import record_change
+from ksmg.cli.change_record import record_change
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.cli.output import local_time, print_json, print_table
 from ksmg.cli.rules import read_given
