@@ -13,7 +13,7 @@ HOST_PACKAGES := mmdebstrap python3-venv iproute2
 MACHINE_PACKAGES := qemu-system-x86 qemu-utils ovmf
 TEST_PACKAGES := $(MACHINE_PACKAGES) shellcheck $(shell grep -v '^\#' tests/lab/host-packages.txt)
 PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
-SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb .ci/run .ci/host-packages
+SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb gateway/mail-certificate .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
 .PHONY: help image boot deb deploy test lint bench-image bench-mail fuzz setup lock root clean

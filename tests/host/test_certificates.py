@@ -15,6 +15,12 @@ def test_certificate_passes_a_strict_check(host: Host, leaf: str) -> None:
     assert (check.rc, check.stdout.strip()) == (0, f"{TLS}/{leaf}.crt: OK")
 
 
+def test_the_mail_servers_certificate_has_the_webs_form(host: Host) -> None:
+    shown = "-noout -issuer -subject -ext basicConstraints,keyUsage,extendedKeyUsage,subjectAltName"
+    web, smtp = (host.check_output(f"openssl x509 -in {TLS}/{leaf}.crt {shown}") for leaf in ("web", "smtp"))
+    assert smtp == web
+
+
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_certificate_is_for_this_host(host: Host, leaf: str) -> None:
     name = host.check_output("hostname --fqdn").strip()

@@ -52,6 +52,7 @@ STARTED_SERVICES = {
     "ksmg-certificates",
     "ksmg-filter",
     "ksmg-inspect",
+    "ksmg-mail-certificate",
     "ksmg-submit",
     "ksmg-web",
     "nftables",
