@@ -15,9 +15,11 @@ from pathlib import Path
 
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from golden.problem import Problem
 
+BAR_WIDTH = 40  # columns, where the terminal has them
 TAIL = 25  # lines of a failed step's output that are shown
 
 
@@ -38,7 +40,14 @@ class Console:
         self.path = log
         self._log = log.open("w", buffering=1)
         self._terminal = Terminal(highlight=False, soft_wrap=True)
-        columns = (TextColumn("  {task.description:<10}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        # on a narrow terminal the bar gets shorter, never the text beside it
+        whole, rest = Column(no_wrap=True, overflow="ignore"), Column(ratio=1, max_width=BAR_WIDTH)
+        columns = (
+            TextColumn("  {task.description:<10}", table_column=whole.copy()),
+            BarColumn(bar_width=None, table_column=rest),
+            TaskProgressColumn(table_column=whole.copy()),
+            TimeElapsedColumn(table_column=whole.copy()),
+        )
         self._progress = Progress(*columns, console=self._terminal, transient=True)
         self._current = threading.local()
         self._running: set[subprocess.Popen[str]] = set()
