@@ -9,6 +9,7 @@ import pwd
 import shutil
 from pathlib import Path
 
+from ksmg.inspection.client import SOCKET as INSPECTION
 from ksmg.policy import DataPolicy, load_policy
 from ksmg.settings import FILE_NAME
 
@@ -23,24 +24,29 @@ _SETTINGS = {"hostname": "gw1.example.test"}
 
 
 def start(modules: tuple[str, ...] | None, copy_all: bool) -> None:
-    """Start the filter on empty stores, with these modules of its rules (None: all); returns when it listens."""
+    """Start the filter on empty stores, with these modules of its rules (None: all); returns when it listens.
+
+    With modules there is the inspection as well, which opens the attachments.
+    """
     policy = load_policy()
     _empty_places(policy)
     Path(policy.place("settings"), FILE_NAME).write_text(json.dumps(_SETTINGS))
     rule_sets = importlib.import_module("bench.mail.rule_sets")  # only the chamber has what it needs
     rule_sets.save(policy, modules, copy_all, ACCOUNT)
-    _activate("ksmg.filter", [])
+    if modules != ():
+        _activate("inspection", "ksmg.inspection", INSPECTION, ACCOUNT)
+    _activate(MEMBER, "ksmg.filter", Path(SOCKET), "postfix")
 
 
 def start_nothing() -> None:
     """Start the filter that does nothing."""
-    _activate("bench.mail.nothing", [])
+    _activate(MEMBER, "bench.mail.nothing", Path(SOCKET), "postfix")
 
 
-def _activate(module: str, arguments: list[str]) -> None:
-    Path(SOCKET).parent.mkdir(mode=0o755, exist_ok=True)
-    daemons.start(MEMBER, python("bench.mail.activation", [SOCKET, ACCOUNT, "postfix", module, *arguments]))
-    daemons.wait_for(MEMBER, SOCKET)
+def _activate(member: str, module: str, place: Path, group: str) -> None:
+    place.parent.mkdir(mode=0o755, exist_ok=True)
+    daemons.start(member, python("bench.mail.activation", [str(place), ACCOUNT, group, module]))
+    daemons.wait_for(member, str(place))
 
 
 def _empty_places(policy: DataPolicy) -> None:
