@@ -126,7 +126,17 @@ def host(value: Any) -> str:
     return _text(value, re.compile(r"\[?[A-Za-z0-9.:_-]{1,255}\]?(:\d{1,5})?"), "a host such as [10.0.0.5]:25")
 
 
-_VIEW, _RULES, _MTA = "view_settings", "view_rules", "view_mta_settings"
+_VIEW, _RULES, _MTA, _DIAGNOSTICS = "view_settings", "view_rules", "view_mta_settings", "obtain_diagnostics"
+_TRACED = {
+    "filter": "what the filter does with each message",
+    "inspect": "what was found in each message",
+    "submit": "what is handed to Postfix",
+    "web": "the web interface",
+    "command": "the command `ksmg`",
+    "antivirus": "the conversation with clamd",
+    "antispam": "the conversation with rspamd",
+    "milter": "the mail server's conversation with the filter",
+}
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -244,6 +254,18 @@ SETTINGS: tuple[Setting, ...] = (
         "records",
         _VIEW,
         "Records kept; null: the policy's.",
+    ),
+    *(
+        Setting(
+            f"traces.{component}",
+            one_of("off", "error", "info", "debug"),
+            "off",
+            "word",
+            "",
+            _DIAGNOSTICS,
+            f"How much is traced of {what}.",
+        )
+        for component, what in _TRACED.items()
     ),
 )
 """The settings. The caps of the two event logs are the only ones that the policy lets users set."""
