@@ -70,6 +70,22 @@ class Name(enum.Enum):
     """Somebody changed the rules."""
     LISTS_CHANGED = "lists_changed"
     """Somebody changed an allow or deny list."""
+    TRACES_CHANGED = "traces_changed"
+    """Somebody changed how much is traced of a component, or deleted its trace."""
+    TRACE_STOPPED = "trace_stopped"
+    """A trace cannot be written; mail goes on, and the trace as soon as it can."""
+    DIAGNOSTICS_COLLECTED = "diagnostics_collected"
+    """Somebody made an encrypted archive of diagnostic information."""
+    DIAGNOSTICS_DELETED = "diagnostics_deleted"
+    """Such an archive was overwritten and deleted, by somebody or because its time was over."""
+    DIAGNOSTICS_REFUSED = "diagnostics_refused"
+    """Somebody without the permission asked for diagnostic information."""
+    DUMPS_ENABLED = "dumps_enabled"
+    """The superuser switched dumps of crashed components on, on the console. Repeated as long as they are on."""
+    DUMPS_DISABLED = "dumps_disabled"
+    """Dumps are off again, and those that were made are overwritten and deleted."""
+    DUMPS_REFUSED = "dumps_refused"
+    """Somebody asked for dumps from elsewhere than the console."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
     EVENTS_DAMAGED = "events_damaged"
@@ -89,6 +105,11 @@ _SEVERITY = {
     Name.HELD_MESSAGE_LOST: Severity.ERROR,
     Name.EVENTS_DAMAGED: Severity.ERROR,
     Name.SIGNATURES_OUTDATED: Severity.WARNING,
+    Name.TRACE_STOPPED: Severity.WARNING,
+    Name.DIAGNOSTICS_COLLECTED: Severity.WARNING,
+    Name.DIAGNOSTICS_REFUSED: Severity.WARNING,
+    Name.DUMPS_ENABLED: Severity.WARNING,
+    Name.DUMPS_REFUSED: Severity.WARNING,
     Name.SETTINGS_MISSING: Severity.WARNING,
 }
 
