@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ksmg.diagnostics import trace, trace_file
+from ksmg.diagnostics import levels, trace, trace_file
+from ksmg.diagnostics.levels import LevelsInForce
 from ksmg.diagnostics.trace import COMPONENTS, Level, Trace
 from ksmg.diagnostics.trace_file import TraceFile
 from ksmg.diagnostics.trace_writer import MOST_WAITING, Stream, TraceWriter
 from ksmg.policy import DataPolicy
-from ksmg.settings import SETTINGS, parse_settings
+from ksmg.settings import SETTINGS, Settings, parse_settings
+from ksmg.stores.system_events import Name, SystemEvent
 
 CAP = 40_000
 LINE = b"x" * 99 + b"\n"
@@ -201,3 +203,29 @@ def test_more_than_may_wait_is_lost_and_counted(tmp_path: Path) -> None:
     writer.put(stream, LINE)
     writer.close()
     assert lines_of(tmp_path)[0].endswith(b"error 1 lines were lost")
+
+
+def test_a_changed_settings_file_changes_the_level_and_a_wrong_one_does_not(
+    policy: DataPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "gateway.json"
+    monkeypatch.setattr(levels, "settings_file", lambda _: file)
+    in_force, traced, seen = LevelsInForce(policy, Settings({}), lambda _: None), Trace("filter"), []
+    for text in ('{"traces": {"filter": "debug"}}', '{"traces": {"filter": "loud"}}', "{}"):
+        file.write_text(text)
+        in_force.refresh()
+        seen.append(traced.level)
+    trace.stop()
+    assert seen == [Level.DEBUG, Level.DEBUG, Level.OFF]
+
+
+def test_a_trace_that_the_disk_stopped_is_a_system_event(policy: DataPolicy, tmp_path: Path) -> None:
+    events: list[SystemEvent] = []
+    in_force = LevelsInForce(policy, Settings({}), events.append)
+    disk = Disk(tmp_path, "web", lambda: CAP)
+    disk.full = True
+    writer = TraceWriter(in_force._stopped)
+    writer.put(Stream("web", disk), LINE)
+    writer.close()
+    trace.stop()
+    assert [(event.name, event.detail["component"]) for event in events] == [(Name.TRACE_STOPPED, "web")]

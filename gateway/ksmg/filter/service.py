@@ -6,6 +6,7 @@ import socket
 import time
 
 from ksmg.checks.verdict import Check
+from ksmg.diagnostics.levels import LevelsInForce
 from ksmg.filter.assembly import make_judgement, neighbourhood
 from ksmg.filter.budget import HOUR, Budget
 from ksmg.filter.chronicle import Chronicle
@@ -44,6 +45,7 @@ class FilterService:
         """Raises RulesError, or OSError, when the rules cannot be read."""
         logs = open_message_events(policy, settings), open_system_events(policy, settings)
         self._recorder = Recorder(*logs, syslog, open_statistics(policy))
+        self._levels = LevelsInForce(policy, settings, self._recorder.record)
         self._watch = EngineWatch(checks, self._recorder.record)
         self._rules = RulesInForce(open_rules(policy), self._recorder.record)
         self._spool = Spool(spool_directory(policy))
@@ -88,7 +90,8 @@ class FilterService:
     async def _serve(self, listening: socket.socket, end: asyncio.Event) -> None:
         server = Server(self._spool, self._pipeline.process)
         await server.start(listening)
-        companions = [asyncio.create_task(c) for c in (self._watch.watch(), self._rules.watch(), _stay_alive())]
+        running = (self._watch.watch(), self._rules.watch(), self._levels.watch(), _stay_alive())
+        companions = [asyncio.create_task(c) for c in running]
         notify("READY=1")
         await end.wait()
         notify("STOPPING=1")
