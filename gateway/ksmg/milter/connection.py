@@ -7,6 +7,9 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from ksmg.diagnostics.trace import Level, Trace, shown
+
+_trace = Trace("milter")
 _MOST_WAITING = 1_048_576
 """Bytes that were received and not yet read; beyond that the server has to wait."""
 
@@ -39,6 +42,8 @@ class Connection(asyncio.Protocol):
         """Sends, and waits while the server takes it too slowly. Raises ConnectionError when it is gone."""
         if self._transport is None or self._ended:
             raise ConnectionResetError("the mail server closed the connection")
+        if _trace.detailed:
+            _trace.write(f"{id(self):x} filter: {shown(data)}", Level.DEBUG)
         self._transport.write(data)
         while self._full:
             await self._wait()
@@ -65,10 +70,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The event loop's: it begins."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's have all its methods and another class
+        if _trace.enabled:
+            _trace.write(f"{id(self):x} begins")
         self._begun(self)
 
     def data_received(self, data: bytes) -> None:
         """The event loop's: bytes came in."""
+        if _trace.detailed:
+            _trace.write(f"{id(self):x} server: {shown(data)}", Level.DEBUG)
         self._received += data
         if len(self._received) > _MOST_WAITING and self._transport is not None and not self._paused:
             self._paused = True
@@ -83,6 +92,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever the cause, it is over
         """The event loop's: it is over."""
+        if _trace.enabled:
+            _trace.write(f"{id(self):x} ends")
         self._ended = True
         self._transport = None
         self._full = False
