@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ksmg.diagnostics.trace import Level, Trace, shown
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.mail.envelope import Envelope
 from ksmg.mail.readable import readable
@@ -20,6 +21,7 @@ _CHUNK = 262_144
 _CONTROL = bytes([*range(0x20), 0x7F])
 _PROBE_TIMEOUT = 5.0
 _LONGEST_ANSWER = 4_194_304
+_trace = Trace("antispam")
 
 
 class Action(enum.Enum):
@@ -190,9 +192,20 @@ class Rspamd:
             try:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an early answer: it says why
                     await _send(connection, request, content)
-                return await _response(connection)
+                response = await _response(connection)
             except OSError as error:
                 raise _unreachable("the connection to rspamd broke", error) from None
+        if _trace.enabled:
+            _traced(request, response)
+        return response
+
+
+def _traced(request: bytes, response: bytes) -> None:
+    """The envelope that rspamd was told and all that it answered; the message itself is not in this trace."""
+    line = shown(response[: response.find(b"\r\n")])
+    _trace.write(f"{shown(request[: request.find(b' HTTP')])}: {line}, {len(response)} bytes")
+    _trace.write(f"request: {shown(request)}", Level.DEBUG)
+    _trace.write(f"response: {shown(response)}", Level.DEBUG)
 
 
 def _unreachable(what: str, error: OSError) -> EngineFailure:
