@@ -6,6 +6,7 @@ message costs clamd a tenth of the whole scan, and the filter more than half of 
 
 import array
 import asyncio
+import os
 import re
 import socket
 import struct
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ksmg.diagnostics.trace import Trace
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.engines.handover import Span, open_descriptor, pieces, whole
 
@@ -23,6 +25,7 @@ LIMIT_PREFIX = "Heuristics.Limits.Exceeded"
 SIGNATURES_VALID_FOR = timedelta(days=7)
 """Signatures older than that are reported as outdated."""
 
+_trace = Trace("antivirus")
 _LONGEST_REPLY = 65_536
 _PROBE_TIMEOUT = 5.0
 _FOUND = re.compile(r"^[^:]*: (?P<name>.+) FOUND$")
@@ -181,6 +184,8 @@ class Clamd:
                 session.close()
             else:
                 self._sessions.append(session)
+        if _trace.enabled:
+            _trace.write(f"session {session.fileno()}, a file of {os.fstat(descriptor).st_size} bytes: {reply}")
         return reply.partition(": ")[2] if reply else None
 
     async def _connect(self) -> socket.socket:
@@ -205,6 +210,8 @@ class Clamd:
                 reply = await _reply(connection)
             except OSError as error:
                 raise EngineFailure(Reason.UNREACHABLE, f"clamd hung up: {error.strerror or error}") from None
+        if _trace.enabled:
+            _trace.write(f"{command.decode()}: {reply}")
         if reply is None:
             raise _no_answer()
         return reply
