@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ksmg.checks.verdict import Verdict
+from ksmg.diagnostics.trace import Trace
 from ksmg.filter.answers import accepted, put_off, refused
 from ksmg.filter.budget import Budget
 from ksmg.filter.case import Case, not_judged, verdicts_for
@@ -14,6 +15,7 @@ from ksmg.filter.chronicle import Chronicle, event_id
 from ksmg.filter.delivery import Delivery, Done, PutOff
 from ksmg.filter.judgement import Judges, Wanted
 from ksmg.filter.plan import Answer, Plan, Share, make_plan
+from ksmg.filter.traced import trace_case
 from ksmg.mail.envelope import Envelope
 from ksmg.mail.facts import Neighbourhood
 from ksmg.mail.message import Inspect, Message
@@ -23,6 +25,8 @@ from ksmg.notifications import Notifier
 from ksmg.rules.rule_set import Group, RuleSet
 from ksmg.rules.treatment import Action, Decision
 from ksmg.stores.message_store import new_id
+
+_trace = Trace("filter")
 
 
 class Rules(Protocol):
@@ -112,6 +116,8 @@ class Pipeline:
             if done.changes:
                 done.changes.discard()
         self._chronicle.write(case, done, packets, failure)
+        if _trace.enabled:
+            trace_case(_trace, case, packets, failure)
         if case.plan.answer is not Answer.PUT_OFF:
             self._notify(case)
         return packets
