@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 
+from ksmg.diagnostics.trace import Level, Trace
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.inspection.limits import IN_PROCESS_BYTES, IN_PROCESS_SECONDS, Limits
 from ksmg.inspection.openable import opens
@@ -21,6 +22,8 @@ CONCURRENCY = 2
 _TRANSPORT_SECONDS = 10.0
 """What an answer may take beyond the time for the inspection itself, the service's start included."""
 _PROBE_TIMEOUT = 5.0
+_trace = Trace("inspect")
+"""The service has no place to write to: what it answers is traced here."""
 
 
 class Inspector:
@@ -38,10 +41,12 @@ class Inspector:
         A message without files to open does not leave the process. Neither do the names of one that does: see `walked`.
         """
         structure = self.walked(spooled)
-        if structure is not None and not any(map(opens, structure.parts)):
-            return structure
-        async with self._turn:
-            return await self._ask(spooled)
+        if structure is None or any(map(opens, structure.parts)):
+            async with self._turn:
+                structure = await self._ask(spooled)
+        if _trace.enabled:
+            _traced(spooled, structure)
+        return structure
 
     def walked(self, spooled: SpooledMessage) -> Structure | None:
         """Its parts, names and declared types, without opening any; None for a message too large to do that here.
@@ -103,6 +108,13 @@ class Inspector:
             connection.close()
             raise
         return connection
+
+
+def _traced(spooled: SpooledMessage, structure: Structure) -> None:
+    found = f"{len(structure.parts)} parts, problems: {[*map(str, structure.problems)]}"
+    _trace.write(f"{spooled.text(b'Message-ID')}, {spooled.size} bytes: {found}")
+    for part in structure.parts:
+        _trace.write(f"part: {part}", Level.DEBUG)
 
 
 def _content(spooled: SpooledMessage) -> bytes:
