@@ -2,6 +2,7 @@
 #   make image      builds the golden image of SITE into out/
 #   make test       runs every check and test; sets itself up
 SITE  ?= example
+SITE_FOLDER = $(firstword $(wildcard inventory/$(SITE)) $(SITE))
 OUT   ?= out
 CACHE := $(or $(KSMG_CACHE),/var/cache/ksmg)
 VENV   = $(CACHE)/venv/$(shell sha256sum requirements.lock | cut -c1-16)
@@ -16,7 +17,7 @@ PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb gateway/mail-certificate .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image boot deb deploy test lint bench-image bench-mail fuzz setup lock root clean
+.PHONY: help image boot deb deploy verify test lint bench-image bench-mail fuzz setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,7 +33,11 @@ boot: setup ## start the built image in QEMU, its console on this terminal
 	@$(PYTHON) -m golden boot --site $(SITE) --out $(abspath $(OUT))
 
 deploy: deb ## set up the running hosts of SITE with playbooks/site.yml
-	@$(VENV)/bin/ansible-playbook -i inventory/product.yml -i inventory/$(SITE) playbooks/site.yml
+	@$(VENV)/bin/ansible-playbook -i inventory/product.yml -i $(SITE_FOLDER) playbooks/site.yml \
+		-e gateway_package="$$(ls -t $(abspath $(OUT))/ksmg_*_all.deb | head -n 1)"
+
+verify: setup ## try every promise of the data policy on the running hosts of SITE; changes nothing
+	@$(VENV)/bin/ansible-playbook -i inventory/product.yml -i $(SITE_FOLDER) playbooks/verify.yml
 
 setup: root $(VENV)/ready
 	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | grep -v '^ii ' || true); [ -z "$$missing" ] || .ci/host-packages $(HOST_PACKAGES)
