@@ -25,6 +25,7 @@ _RECORDS_AFTER = """
 SELECT number, time, message, document FROM record WHERE number > ? AND time >= ? ORDER BY number LIMIT ?
 """
 _EVENTS_AFTER = f"SELECT {SELECTED} FROM event WHERE number > ? ORDER BY number LIMIT ?"
+_FIRST_TIME = "SELECT min(time) FROM (SELECT time FROM event ORDER BY number LIMIT 1)"
 _Row = tuple[Any, ...]
 
 
@@ -149,6 +150,16 @@ class MessageEventLog:
     def size(self) -> int:
         """Bytes on disk."""
         return self._segments.size()
+
+    def extent(self) -> tuple[int, float | None]:
+        """How many events there are, those of segments that cannot be read left out, and the time of the oldest."""
+        events, oldest = 0, None
+        for segment in self._segments.segments():
+            with self._reading(segment, []) as connection:
+                if connection:
+                    events += _last(connection)
+                    oldest = oldest or connection.execute(_FIRST_TIME).fetchone()[0]
+        return events, oldest
 
     def close(self) -> None:
         """Closes the segment being written."""

@@ -162,6 +162,11 @@ class MessageStore:
         messages = sum(extent.messages for extent in extents if extent is not None)
         return sum(segment.used() for segment in kept), messages
 
+    def oldest(self) -> float | None:
+        """The time of the oldest message. Raises OSError or sqlite3.Error."""
+        extents = (self._ask(segment, SegmentIndex.extent) for segment in segments(self._directory))
+        return next((extent.first for extent in extents if extent is not None and extent.messages), None)
+
     @property
     def lost(self) -> int:
         """Messages that were evicted since `open` before somebody decided about them, when `lost` was given."""

@@ -88,6 +88,8 @@ class Name(enum.Enum):
     """Somebody asked for dumps from elsewhere than the console."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
+    CAP_REACHED = "cap_reached"
+    """A store or a log file reached its cap, for the first time on that day: the oldest go."""
     EVENTS_DAMAGED = "events_damaged"
     """A part of the message event log is damaged and was set aside; its events cannot be searched."""
 
@@ -159,6 +161,14 @@ class SystemEventLog:
             return 0
         with contextlib.closing(self._open()) as connection:
             return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def oldest(self) -> float | None:
+        """The time of the oldest record; None when there is none."""
+        if not self._file.exists():
+            return None
+        with contextlib.closing(self._open()) as connection:
+            found = connection.execute("SELECT min(time) FROM event").fetchone()[0]
+        return None if found is None else float(found)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file, timeout=5, isolation_level=None)

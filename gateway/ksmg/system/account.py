@@ -1,7 +1,10 @@
 """Changing from root to the account that owns a store, so that no file in it ever belongs to root."""
 
+import contextlib
 import os
 import pwd
+from collections.abc import Iterator
+from pathlib import Path
 
 
 class WrongAccount(Exception):
@@ -31,3 +34,24 @@ def caller() -> str:
         return pwd.getpwuid(int(uid) if uid.isdigit() and os.getuid() == 0 else os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
+
+
+@contextlib.contextmanager
+def acting_as_owner(path: Path) -> Iterator[None]:
+    """While it lasts, what root does is done as the owner of a directory, so that files there never become root's.
+
+    Other accounts stay what they are. For commands with one thread. Raises OSError.
+    """
+    owner = path.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    umask = os.umask(0o077)
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.umask(umask)
