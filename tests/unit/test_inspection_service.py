@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.inspection import client
+from ksmg.inspection.budget import Budget
 from ksmg.inspection.client import Inspector
 from ksmg.inspection.limits import Limits
+from ksmg.inspection.pdf import PdfContent, plain_pdf
 from ksmg.inspection.wire import LENGTH, WireError, answer_bytes, read_answer, read_request, request_bytes
 from ksmg.mail.spool import Spool, SpooledMessage
 from ksmg.mail.structure import Member, Part, Problem, Structure
@@ -91,6 +94,58 @@ async def test_a_plain_message_needs_no_service(tmp_path: Path) -> None:
     with spooled(tmp_path, b"hello", b"a.txt") as message:
         found = await Inspector(LIMITS, tmp_path / "nothing").inspect(message)
     assert found.attachment_names == ("a.txt",)
+
+
+PDF = b"%PDF-1.7\n1 0 obj <</Type/Catalog/#50ages 2 0 R>> endobj\n3 0 obj <</Length 5>>stream\nsaved\nendstream\n%%EOF"
+
+
+async def test_a_pdf_that_holds_nothing_needs_no_service_and_is_what_the_service_says(
+    service: Path, tmp_path: Path
+) -> None:
+    with spooled(tmp_path, PDF, b"a.pdf") as message:
+        here = await Inspector(LIMITS, tmp_path / "nothing").inspect(message)
+        assert here == await Inspector(LIMITS, service)._ask(message)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"/ObjStm",
+        b"/#4fbjStm",
+        b"/EmbeddedFile",
+        b"/Filespec",
+        b"/EF",
+        b"/Encrypt",
+        b"/J#53",
+        b"/Launch",
+        b"/JavaScript",
+    ],
+)
+async def test_a_pdf_that_may_hold_something_goes_to_the_service(tmp_path: Path, inside: str) -> None:
+    with (
+        spooled(tmp_path, PDF.replace(b"/Length", b"/%s 1/Length" % inside.encode()), b"a.pdf") as message,
+        pytest.raises(EngineFailure, match="cannot be reached"),
+    ):
+        await Inspector(LIMITS, tmp_path / "nothing").inspect(message)
+
+
+async def test_a_pdf_for_which_there_is_no_time_goes_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "plain_pdf", lambda data, _: plain_pdf(data, time.monotonic() - 1.0))
+    with spooled(tmp_path, PDF, b"a.pdf") as message, pytest.raises(EngineFailure, match="cannot be reached"):
+        await Inspector(LIMITS, tmp_path / "nothing").inspect(message)
+
+
+PIECES = [b"/ObjStm", b"#2FObj#53tm", b"/EF", b"/Type", b" obj", b"stream\n", b"endstream", b"/J", b"S ", b"#", b"x"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+def test_whatever_counts_as_a_plain_pdf_holds_nothing(pieces: list[bytes]) -> None:
+    data = b"%PDF-1.7\n" + b"".join(pieces)
+    if plain_pdf(data, time.monotonic() + 9.0):
+        found = PdfContent(data, Budget(LIMITS, time.monotonic() + 9.0))
+        assert (found.files, found.file_names, found.scripts, found.encrypted) == ([], [], [], False)
 
 
 async def test_a_service_that_is_not_there_is_a_failure(tmp_path: Path) -> None:

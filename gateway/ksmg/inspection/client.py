@@ -11,10 +11,12 @@ from ksmg.diagnostics.trace import Level, Trace
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.inspection.limits import IN_PROCESS_BYTES, IN_PROCESS_SECONDS, Limits
 from ksmg.inspection.openable import opens
-from ksmg.inspection.walk import OutOfTime, walk
+from ksmg.inspection.pdf import plain_pdf
+from ksmg.inspection.types import PDF
+from ksmg.inspection.walk import Body, OutOfTime, walk_bodies
 from ksmg.inspection.wire import LENGTH, LONGEST_ANSWER, WireError, read_answer, request_bytes
 from ksmg.mail.spool import SpooledMessage
-from ksmg.mail.structure import Structure
+from ksmg.mail.structure import Part, Structure
 
 SOCKET = Path("/run/ksmg-inspect/inspect.sock")
 CONCURRENCY = 2
@@ -38,18 +40,17 @@ class Inspector:
     async def inspect(self, spooled: SpooledMessage) -> Structure:
         """What is in a message. Raises EngineFailure.
 
-        A message without files to open does not leave the process. Neither do the names of one that does: see `walked`.
+        A message without files to open does not leave the process, and neither does one whose only files are PDFs that
+        certainly hold nothing.
         """
-        structure = self.walked(spooled)
-        if structure is None or any(map(opens, structure.parts)):
-            async with self._turn:
-                structure = await self._ask(spooled)
-        if _trace.enabled:
-            _traced(spooled, structure)
-        return structure
+        structure = self._walked(spooled)
+        if structure is not None:
+            return structure
+        async with self._turn:
+            return await self._ask(spooled)
 
-    def walked(self, spooled: SpooledMessage) -> Structure | None:
-        """Its parts, names and declared types, without opening any; None for a message too large to do that here.
+    def _walked(self, spooled: SpooledMessage) -> Structure | None:
+        """What is in it, as long as nothing is to be opened; None for what is left to the service.
 
         Raises EngineFailure when its file cannot be read.
         """
@@ -59,10 +60,13 @@ class Inspector:
             content = _content(spooled)
         except OSError as error:
             raise EngineFailure(Reason.ERROR, f"the message cannot be read: {error.strerror or error}") from None
+        deadline = time.monotonic() + IN_PROCESS_SECONDS
         try:
-            return walk(content, len(content), self._limits, time.monotonic() + IN_PROCESS_SECONDS)
+            structure, bodies = walk_bodies(content, len(content), self._limits, deadline)
         except OutOfTime:
             return None
+        looked_into = (_holds_nothing(part, body, deadline) for part, body in zip(structure.parts, bodies, strict=True))
+        return structure if all(looked_into) else None
 
     async def probe(self) -> str:
         """That the service takes connections. Raises EngineFailure."""
@@ -115,6 +119,13 @@ def _traced(spooled: SpooledMessage, structure: Structure) -> None:
     _trace.write(f"{spooled.text(b'Message-ID')}, {spooled.size} bytes: {found}")
     for part in structure.parts:
         _trace.write(f"part: {part}", Level.DEBUG)
+
+
+def _holds_nothing(part: Part, body: Body, deadline: float) -> bool:
+    """Whether the service would say of a part what the walk has said."""
+    if not opens(part):
+        return True
+    return part.true_type == PDF and time.monotonic() < deadline and plain_pdf(body.decoded(), deadline)
 
 
 def _content(spooled: SpooledMessage) -> bytes:

@@ -32,4 +32,4 @@ class Limits:
 IN_PROCESS_BYTES = 2_000_000
 """Messages up to this size are walked within the filter: their walk takes at most a few milliseconds."""
 IN_PROCESS_SECONDS = 0.02
-"""A walk within the filter that takes longer is given to the service: meanwhile no other message would move."""
+"""What takes longer within the filter is given to the service: meanwhile no other message would move."""

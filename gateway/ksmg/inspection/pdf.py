@@ -4,6 +4,7 @@ Source: ISO 32000-1 7.3.5 (names), 7.5.7 (object streams), 7.6 (encryption), 7.1
 """
 
 import re
+import time
 import zlib
 from collections.abc import Iterator
 
@@ -19,6 +20,24 @@ _DICTIONARY_BYTES = 2_000
 _BOMB = 16_777_216
 """Bytes of one stream of objects, or of one embedded file, that are unpacked."""
 _SCRIPTS = (b"/JavaScript", b"/JS", b"/Launch")
+_FILES = (b"/Filespec", b"/EmbeddedFile", b"/EF")
+_ENCRYPTED = b"/Encrypt"
+_TELLING = frozenset({*_SCRIPTS, *_FILES, _ENCRYPTED, b"/ObjStm"})
+
+
+def plain_pdf(data: bytes, deadline: float) -> bool:
+    """Whether `PdfContent` would find nothing in it: cheap enough to ask before a worker is made.
+
+    Where it cannot be told until `deadline` (of time.monotonic()), it is not.
+    """
+    known: set[bytes] = set()
+    for match in _NAME.finditer(data):
+        name = match[0]
+        if name not in known:
+            known.add(name)
+            if _plain(name) in _TELLING or time.monotonic() > deadline:
+                return False
+    return all(time.monotonic() < deadline and not _holds_files(found) for _, found in _dictionaries(data))
 
 
 class PdfContent:
@@ -40,7 +59,7 @@ class PdfContent:
     @property
     def encrypted(self) -> bool:
         """Whether it is encrypted, with or without a password to open it."""
-        return b"/Encrypt" in self.names
+        return _ENCRYPTED in self.names
 
     @property
     def scripts(self) -> list[str]:
@@ -51,18 +70,16 @@ class PdfContent:
         for name in dict.fromkeys(_NAME.findall(data)):
             self.names.add(_plain(name))
         self._budget.check_time()
-        if b"/Filespec" in self.names or b"/EmbeddedFile" in self.names or b"/EF" in self.names:
+        if not self.names.isdisjoint(_FILES):
             self.file_names += [_text(match) for match in _FILE_NAME.finditer(data)][:100]
 
     def _streams(self) -> Iterator[tuple[bytes, bytes]]:
         """Dictionary and unpacked content of the streams that matter."""
-        for match in _STREAM.finditer(self._data):
+        for start, dictionary in _dictionaries(self._data):
             self._budget.check_time()
-            before = self._data[max(0, match.start() - _DICTIONARY_BYTES) : match.start()]
-            dictionary = _plain(before.rpartition(b" obj")[2])
-            if b"/ObjStm" in dictionary or b"/EmbeddedFile" in dictionary:
-                end = self._data.find(b"endstream", match.end())
-                raw = self._data[match.end() : end if end >= 0 else len(self._data)]
+            if _holds_files(dictionary):
+                end = self._data.find(b"endstream", start)
+                raw = self._data[start : end if end >= 0 else len(self._data)]
                 yield dictionary, self._unpacked(raw) if b"/Fl" in dictionary else raw
 
     def _unpacked(self, raw: bytes) -> bytes:
@@ -76,6 +93,18 @@ class PdfContent:
             self._budget.note(Problem.EXPANDED, f"a PDF with a stream of more than {_BOMB} bytes")
         self._budget.count_bytes(len(content))
         return content
+
+
+def _dictionaries(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Where each stream begins, and its dictionary."""
+    for match in _STREAM.finditer(data):
+        before = data[max(0, match.start() - _DICTIONARY_BYTES) : match.start()]
+        yield match.end(), _plain(before.rpartition(b" obj")[2])
+
+
+def _holds_files(dictionary: bytes) -> bool:
+    """Whether a stream holds objects or a file."""
+    return b"/ObjStm" in dictionary or b"/EmbeddedFile" in dictionary
 
 
 def _plain(raw: bytes) -> bytes:
