@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksmg.diagnostics import trace
-from ksmg.policy import DataPolicy
+from ksmg.policy import DataPolicy, Location
+from ksmg.retention.caps import effective_cap
 from ksmg.settings import Settings, SettingsError, load_settings
 from ksmg.stores.locations import settings_file
 from ksmg.stores.system_events import Name, SystemEvent
@@ -25,7 +26,7 @@ class LevelsInForce:
         self._seen: tuple[int, int, int] | None = (
             None  # a change since the settings were read is seen by the first look
         )
-        trace.start(policy, self._stopped)
+        start_traces(policy, settings, self._stopped)
         trace.apply(trace.levels(settings))
 
     async def watch(self) -> None:
@@ -49,6 +50,15 @@ class LevelsInForce:
 
     def _stopped(self, component: str, cause: str) -> None:
         self._record(SystemEvent(Name.TRACE_STOPPED, {"component": component, "cause": cause}))
+
+
+def start_traces(policy: DataPolicy, settings: Settings, report: Callable[[str, str], None]) -> None:
+    """Says where this process traces to, under the caps that this disk can bear."""
+
+    def cap(location: Location) -> int | None:
+        return effective_cap(policy, settings, location.place).bytes
+
+    trace.start(policy, report, cap)
 
 
 def _signature(file: Path) -> tuple[int, int, int] | None:

@@ -64,6 +64,8 @@ COMPONENTS: Mapping[str, Kind] = {
 """All streams, each named after what it traces."""
 
 
+CapOf = Callable[[Location], int | None]
+"""Knows the cap of a stream in a place, on this disk."""
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)} | {
     0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r", 0x5C: "\\\\"
 }  # fmt: skip
@@ -94,17 +96,20 @@ class Trace:
 class _Program:
     """What all traces of a process share. The writer begins with the first line."""
 
-    def __init__(self, policy: DataPolicy, report: Callable[[str, str], None]) -> None:
+    def __init__(self, policy: DataPolicy, report: Callable[[str, str], None], cap: CapOf) -> None:
         self._policy = policy
         self._report = report
+        self._cap = cap
         self._streams: dict[str, Stream] = {}
         self._writer: TraceWriter | None = None
 
     def put(self, component: str, line: bytes) -> None:
+        if os.geteuid() == 0:  # a file of root's would end the trace of everybody else
+            return
         if self._writer is None:
             self._writer = TraceWriter(self._report)
         if component not in self._streams:
-            self._streams[component] = Stream(component, trace_file(self._policy, component))
+            self._streams[component] = Stream(component, trace_file(self._policy, component, self._cap))
         self._writer.put(self._streams[component], line)
 
     def close(self) -> None:
@@ -117,10 +122,10 @@ _PROGRAM: list[_Program] = []
 """The one of this process, once it was started."""
 
 
-def start(policy: DataPolicy, report: Callable[[str, str], None]) -> None:
+def start(policy: DataPolicy, report: Callable[[str, str], None], cap: CapOf) -> None:
     """Says where traces go. `report(component, cause)` hears, in another thread, that the disk stopped one."""
     stop()
-    _PROGRAM.append(_Program(policy, report))
+    _PROGRAM.append(_Program(policy, report, cap))
 
 
 def stop() -> None:
@@ -147,13 +152,16 @@ def location(policy: DataPolicy, component: str) -> Location:
     return policy.row(ROW).locations[COMPONENTS[component]]
 
 
-def trace_file(policy: DataPolicy, component: str) -> TraceFile:
+def trace_file(policy: DataPolicy, component: str, cap: CapOf) -> TraceFile:
     """A component's stream."""
     found = location(policy, component)
-    cap = found.retention.bytes
-    if cap is None:
-        raise ValueError("the data policy gives traces no cap")
-    return TraceFile(Path(found.place), component, lambda: cap)
+
+    def bytes_of_cap() -> int:
+        if (known := cap(found)) is None:
+            raise ValueError("the data policy gives traces no cap")
+        return known
+
+    return TraceFile(Path(found.place), component, bytes_of_cap)
 
 
 def shown(data: bytes) -> str:

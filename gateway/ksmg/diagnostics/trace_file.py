@@ -27,7 +27,8 @@ class TraceFile:
     def __init__(self, directory: Path, name: str, cap: Callable[[], int]) -> None:
         self._directory = directory
         self._active = directory / (name + SUFFIX)
-        self._cap = cap
+        self._ask_cap = cap
+        self._cap = cap()
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Writes whole lines, each with its end. Raises OSError; then some of them may be missing, none is torn."""
@@ -55,7 +56,7 @@ class TraceFile:
 
     def _part(self) -> int:
         """Bytes that a part may have."""
-        return max(self._cap() // PARTS_PER_CAP, _LINES_PER_PART)
+        return max(self._cap // PARTS_PER_CAP, _LINES_PER_PART)
 
     def _append_some(self, descriptor: int, lines: Sequence[bytes]) -> int:
         """Writes as many lines as the part has room for; returns how many. Raises OSError."""
@@ -80,7 +81,8 @@ class TraceFile:
     def _rotate(self) -> None:
         """Makes room for the next part, then ends the one being written. Raises OSError."""
         parts = self.parts()
-        total, cap, part = self.size(), self._cap(), self._part()
+        self._cap = cap = self._ask_cap()
+        total, part = self.size(), self._part()
         for oldest in parts:
             if total + part <= cap:
                 break

@@ -6,12 +6,14 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+from ksmg.diagnostics.trace import Trace
 from ksmg.submission.protocol import LONGEST_LINE, SOCKET, Request, SubmissionFailure, parse_answer
 
 PATIENCE = 360.0
 """Seconds after which an answer is not waited for any more; the service itself gives up before."""
 
 Address = bytes | str
+_trace = Trace("submit")
 
 
 async def submit(
@@ -36,7 +38,8 @@ def submit_now(
     address: Path = SOCKET,
 ) -> str:
     """The same, blocking."""
-    request = Request(_encoded(sender), tuple(map(_encoded, recipients)), smtputf8, once)
+    level = _trace.level.name.lower()
+    request = Request(_encoded(sender), tuple(map(_encoded, recipients)), smtputf8, once, level)
     try:
         return parse_answer(_ask(address, request.encode(), file))
     except TimeoutError:

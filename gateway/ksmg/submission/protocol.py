@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ksmg.diagnostics.trace import Level
+
 SOCKET = Path("/run/ksmg-submit/submit.sock")
 """Where the service listens; its unit's socket has the same path."""
 LONGEST_LINE = 4_194_304
@@ -28,6 +30,8 @@ class Request:
     smtputf8: bool = False
     once: bytes = b""
     """Says which message it is. Whoever got it before, from this sender, does not get it again. Empty: everybody."""
+    trace: str = "off"
+    """The level of the service's trace, which it cannot read in the settings itself."""
 
     def encode(self) -> bytes:
         """The request as a line."""
@@ -37,6 +41,7 @@ class Request:
                 "recipients": list(map(_text, self.recipients)),
                 "smtputf8": self.smtputf8,
                 "once": self.once.hex(),
+                "trace": self.trace,
             }
         )
 
@@ -46,7 +51,8 @@ def parse_request(line: bytes) -> Request:
     try:
         found = json.loads(line)
         recipients = tuple(_address(recipient) for recipient in found["recipients"])
-        request = Request(_address(found["sender"]), recipients, bool(found["smtputf8"]), bytes.fromhex(found["once"]))
+        sender, level = _address(found["sender"]), Level[found["trace"].upper()].name.lower()
+        request = Request(sender, recipients, bool(found["smtputf8"]), bytes.fromhex(found["once"]), level)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SubmissionFailure(f"a malformed request: {error}", permanent=True) from None
     if not recipients or not all(recipients):

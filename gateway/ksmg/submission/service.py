@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ksmg.diagnostics import trace
 from ksmg.submission.ledger import Entry, Ledger, key
 from ksmg.submission.protocol import (
     LONGEST_LINE,
@@ -33,6 +34,7 @@ REQUEST_SECONDS = 10.0
 """How long a client may take for its request."""
 _CHUNK = 65_536
 _CREDENTIALS = struct.Struct("3i")
+_trace = trace.Trace("submit")
 
 
 class _Ended(BaseException):
@@ -72,8 +74,12 @@ class SubmissionService:
             if _peer(connection) not in (0, os.geteuid()):
                 raise SubmissionFailure("only the gateway may hand over mail", permanent=True)
             with _received(connection) as (request, descriptor):
-                return encode_answer(self._hand_over(request, descriptor))
+                trace.apply({_trace.component: request.trace})
+                queue_id = self._hand_over(request, descriptor)
+                _trace.write(f"{request}: {queue_id or 'all of them had it'}")
+                return encode_answer(queue_id)
         except SubmissionFailure as failure:
+            _trace.write(f"not handed over: {failure}", trace.Level.ERROR)
             return encode_failure(failure)
 
     def _hand_over(self, request: Request, descriptor: int) -> str:

@@ -7,12 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from ksmg.diagnostics.trace import Level, Trace, shown
 from ksmg.submission.protocol import Request, SubmissionFailure
 
 COMMAND_SECONDS = 60.0
 """How long Postfix may take for a command."""
 END_OF_DATA_SECONDS = 300.0
 """How long it may take to write a message and have it signed."""
+_trace = Trace("submit")
 _CHUNK = 262_144
 _LONGEST_REPLY = 65_536
 _QUEUED = re.compile(r"queued as (\S+)")
@@ -95,6 +97,8 @@ class _Conversation:
 
     def command(self, line: bytes, expected: int) -> str:
         """Sends a command and returns the text of its reply."""
+        if _trace.detailed:
+            _trace.write(f"ours: {shown(line)}", Level.DEBUG)
         self._socket.sendall(line + b"\r\n")
         return self.expect(expected)
 
@@ -112,6 +116,8 @@ class _Conversation:
             line = self._replies.readline(_LONGEST_REPLY)
             if len(line) < 4 or not line.endswith(b"\n"):
                 raise SubmissionFailure("Postfix ended the conversation")
+            if _trace.detailed:
+                _trace.write(f"Postfix: {shown(line)}", Level.DEBUG)
             lines.append(line[4:].decode("utf-8", "replace").rstrip())
             if line[3:4] != b"-":
                 break
