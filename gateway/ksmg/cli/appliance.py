@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from ksmg.cli.command_trace import start_command_traces
 from ksmg.policy import DataPolicy, Location, load_policy
 from ksmg.settings import Settings, load_settings
 from ksmg.stores.locations import gateway_account, settings_file
@@ -36,7 +37,9 @@ def appliance() -> Appliance:
     """Reads policy and settings, as the caller. Raises PolicyError or SettingsError."""
     policy = load_policy()
     settings = load_settings(settings_file(policy))
-    return Appliance(policy, settings or Settings({}), settings is not None, caller())
+    here = Appliance(policy, settings or Settings({}), settings is not None, caller())
+    start_command_traces(here.policy, here.settings)
+    return here
 
 
 def store_appliance() -> Appliance:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ksmg import __version__
+from ksmg.cli.command_trace import trace_command
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
 from ksmg.rules.fields import RulesError
@@ -37,6 +38,12 @@ VERBS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    code = _run(given)
+    trace_command(given, code)
+    return code
+
+
+def _run(given: Sequence[str]) -> int:
     chosen = _parser(given).parse_args(given)
     try:
         code: int = chosen.run(chosen)

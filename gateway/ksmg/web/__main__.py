@@ -3,17 +3,18 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 from ksmg.checks.catalogue import make_checks
+from ksmg.diagnostics.levels import LevelsInForce
 from ksmg.policy import PolicyError, load_policy
 from ksmg.settings import Settings, SettingsError, load_settings
-from ksmg.stores.locations import settings_file
+from ksmg.stores.locations import open_system_events, settings_file
 from ksmg.system.syslog import Syslog, SyslogHandler
 from ksmg.system.systemd import listening_sockets, notify
 from ksmg.web.app import make_app
@@ -40,16 +41,21 @@ def _application() -> FastAPI:
     settings = load_settings(settings_file(policy)) or Settings({})
     probe = HealthProbe(make_checks(settings), Path(policy.place("message_events")))
     app = make_app(probe, settings.text("hostname"), settings["admin_password_hash"] is not None)
-    app.router.lifespan_context = _announced
+    app.router.lifespan_context = _announced(LevelsInForce(policy, settings, open_system_events(policy, settings).add))
     return app
 
 
-@asynccontextmanager
-async def _announced(_: FastAPI) -> AsyncIterator[None]:
-    """Tells systemd when the application is ready and when it ends."""
-    notify("READY=1")
-    yield
-    notify("STOPPING=1")
+def _announced(levels: LevelsInForce) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def announced(_: FastAPI) -> AsyncIterator[None]:
+        """Tells systemd when the application is ready and when it ends."""
+        watching = asyncio.create_task(levels.watch())
+        notify("READY=1")
+        yield
+        notify("STOPPING=1")
+        watching.cancel()
+
+    return announced
 
 
 def _serve(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from ksmg import __version__
+from ksmg.diagnostics.trace import Trace
 from ksmg.web.health import HealthProbe
 
 SECURITY_HEADERS = {
@@ -26,6 +27,7 @@ SECURITY_HEADERS = {
 Nothing is loaded from elsewhere, nothing runs, nobody may frame the pages (OWASP secure headers).
 """
 
+_trace = Trace("web")
 _templates = Environment(
     loader=PackageLoader("ksmg.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -66,4 +68,6 @@ async def _plain_error(_: Request, error: Exception) -> Response:
 async def _with_security_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await answer(request)
     response.headers.update(SECURITY_HEADERS)
+    if _trace.enabled:
+        _trace.write(f"{request.method} {request.url.path}: {response.status_code}")
     return response
