@@ -104,12 +104,12 @@ class _Program:
         self._writer: TraceWriter | None = None
 
     def put(self, component: str, line: bytes) -> None:
-        if os.geteuid() == 0:  # a file of root's would end the trace of everybody else
+        if component not in self._streams:
+            self._streams[component] = Stream(component, trace_file(self._policy, component, self._cap))
+        if not self._streams[component].file.ours:  # a file of root's would end the trace of everybody else
             return
         if self._writer is None:
             self._writer = TraceWriter(self._report)
-        if component not in self._streams:
-            self._streams[component] = Stream(component, trace_file(self._policy, component, self._cap))
         self._writer.put(self._streams[component], line)
 
     def close(self) -> None:

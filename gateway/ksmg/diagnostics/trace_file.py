@@ -29,6 +29,8 @@ class TraceFile:
         self._active = directory / (name + SUFFIX)
         self._ask_cap = cap
         self._cap = cap()
+        self.ours = directory.is_dir() and directory.stat().st_uid == os.geteuid()
+        """Whether the directory is that of this process's account: nobody else writes there."""
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Writes whole lines, each with its end. Raises OSError; then some of them may be missing, none is torn."""
