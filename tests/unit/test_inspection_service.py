@@ -108,18 +108,7 @@ async def test_a_pdf_that_holds_nothing_needs_no_service_and_is_what_the_service
 
 
 @pytest.mark.parametrize(
-    "inside",
-    [
-        b"/ObjStm",
-        b"/#4fbjStm",
-        b"/EmbeddedFile",
-        b"/Filespec",
-        b"/EF",
-        b"/Encrypt",
-        b"/J#53",
-        b"/Launch",
-        b"/JavaScript",
-    ],
+    "inside", ["ObjStm", "#4fbjStm", "EmbeddedFile", "Filespec", "EF", "Encrypt", "J#53", "Launch"]
 )
 async def test_a_pdf_that_may_hold_something_goes_to_the_service(tmp_path: Path, inside: str) -> None:
     with (
