@@ -6,12 +6,13 @@ from testinfra.host import Host
 from host.expectation import POLICY
 
 TLS = next(str(at.place) for at in POLICY.row("mta_settings").locations if at.place.name == "tls")
-LEAVES = ["web", "smtp", "cluster"]
+PURPOSES = {"web": "sslserver", "smtp": "sslserver", "cluster": "sslserver", "signing": "smimesign"}
+LEAVES = list(PURPOSES)
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_certificate_passes_a_strict_check(host: Host, leaf: str) -> None:
-    check = host.run(f"openssl verify -x509_strict -purpose sslserver -CAfile {TLS}/ca.crt {TLS}/{leaf}.crt")
+    check = host.run(f"openssl verify -x509_strict -purpose {PURPOSES[leaf]} -CAfile {TLS}/ca.crt {TLS}/{leaf}.crt")
     assert (check.rc, check.stdout.strip()) == (0, f"{TLS}/{leaf}.crt: OK")
 
 
@@ -36,6 +37,12 @@ def test_certificate_does_not_end_within_a_month(host: Host, leaf: str) -> None:
 def test_key_belongs_to_its_certificate(host: Host, leaf: str) -> None:
     of_key = host.check_output(f"openssl pkey -in {TLS}/{leaf}.key -pubout")
     assert host.check_output(f"openssl x509 -in {TLS}/{leaf}.crt -noout -pubkey") == of_key
+
+
+@pytest.mark.parametrize("key", ["ca", "signing"])
+def test_only_root_signs(host: Host, key: str) -> None:
+    file = host.file(f"{TLS}/{key}.key")
+    assert (file.user, file.group, file.mode) == ("root", "root", 0o600)
 
 
 def test_cluster_certificate_is_for_both_sides(host: Host) -> None:

@@ -15,7 +15,7 @@ from ksmg.certificates.site import SiteCertificates, State
 
 HOST = "gw.example.org"
 OWNERSHIP = Ownership("root", "kluser", 0o640)
-ALL = ["ca", "web", "smtp", "cluster"]
+ALL = ["ca", "web", "smtp", "cluster", "signing"]
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +84,20 @@ def test_keys_have_their_modes_and_get_them_back(site: SiteCertificates, tmp_pat
     assert (modes["ca.key"], modes["web.key"], modes["ca.crt"]) == (0o600, 0o640, 0o640)
 
 
+def test_the_signing_key_is_roots_alone_and_its_certificate_everybodys(site: SiteCertificates, tmp_path: Path) -> None:
+    site.ensure()
+    (tmp_path / "signing.key").chmod(0o640)
+    site.ensure()
+    assert (tmp_path / "signing.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "signing.crt").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_was_signed_can_be_checked_for_ten_years(site: SiteCertificates) -> None:
+    site.ensure()
+    ends = {held.name: held.expires or datetime.now(UTC) for held in site.held()}
+    assert ends["signing"] - datetime.now(UTC) > timedelta(days=3640)
+
+
 def test_what_the_operator_gave_is_left_alone(
     site: SiteCertificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +128,7 @@ def test_a_certificate_that_ends_soon_is_made_again(
     monkeypatch.undo()
     monkeypatch.setattr(Ownership, "ids", lambda _: (os.getuid(), os.getgid()))
     assert states(site)["web"] is State.DUE
-    assert site.ensure() == ALL[1:]
+    assert site.ensure() == ["web", "smtp", "cluster"]
 
 
 def test_a_lost_authority_is_replaced_with_all_it_issued(site: SiteCertificates, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ _AUTHORITY_NAME = "Site CA of "
 
 SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
 NODE = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+SIGNER = (x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ExtendedKeyUsageOID.EMAIL_PROTECTION)
+"""Documents (RFC 9336); OpenSSL believes a CMS signature only of a certificate that is for mail as well."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,16 @@ def is_site_authority(issuer: x509.Name) -> bool:
     return len(names) == 1 and str(names[0].value).startswith(_AUTHORITY_NAME)
 
 
-def issue(authority: KeyPair, names: Sequence[str], usages: Sequence[x509.ObjectIdentifier]) -> KeyPair:
-    """A certificate for a server of these names or addresses, the first one the common name."""
+def issue(
+    authority: KeyPair, names: Sequence[str], usages: Sequence[x509.ObjectIdentifier], days: int | None = None
+) -> KeyPair:
+    """A certificate for a host of these names or addresses, the first one the common name.
+
+    It is valid for as long as clients accept of a server, or for `days`.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate
-    builder = _builder(_name(names[0]), issuer.subject, key.public_key(), LEAF_DAYS)
+    builder = _builder(_name(names[0]), issuer.subject, key.public_key(), days or LEAF_DAYS)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)

@@ -9,15 +9,27 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
-from ksmg.certificates.authority import NODE, SERVER, KeyPair, is_site_authority, issue, new_authority
+from ksmg.certificates.authority import (
+    AUTHORITY_DAYS,
+    NODE,
+    SERVER,
+    SIGNER,
+    KeyPair,
+    is_site_authority,
+    issue,
+    new_authority,
+)
 from ksmg.certificates.files import Ownership, restore_ownership, write_file
 
 RENEW_BEFORE = timedelta(days=30)
 AUTHORITY = "ca"
-LEAVES = {"web": SERVER, "smtp": SERVER, "cluster": NODE}
+SIGNING = "signing"
+LEAVES = {"web": SERVER, "smtp": SERVER, "cluster": NODE, SIGNING: SIGNER}
 """The certificates and what each may be used for."""
+DAYS = {SIGNING: AUTHORITY_DAYS}
+"""What was signed must be checkable for as long as the authority is; other certificates end sooner."""
 SECRET = Ownership("root", "root", 0o600)
-"""The authority's own key: nobody but root signs."""
+"""Of the authority's and the signing key: nobody but root signs."""
 
 
 class State(enum.Enum):
@@ -72,10 +84,10 @@ class SiteCertificates:
         for name, usages in LEAVES.items():
             state = self._look(name).state
             if state in (State.MISSING, State.DUE):
-                self._write(name, issue(authority, [self._hostname], usages), self._ownership)
+                self._write(name, issue(authority, [self._hostname], usages, DAYS.get(name)), self._of_key(name))
                 made.append(name)
             else:
-                self._restore(name, self._ownership)
+                self._restore(name, self._of_key(name))
         return made
 
     def _ensure_authority(self) -> tuple[KeyPair, bool]:
@@ -86,6 +98,9 @@ class SiteCertificates:
         authority = new_authority(self._hostname)
         self._write(AUTHORITY, authority, SECRET)
         return authority, True
+
+    def _of_key(self, name: str) -> Ownership:
+        return SECRET if name == SIGNING else self._ownership
 
     def _files(self, name: str) -> tuple[Path, Path]:
         return self._directory / f"{name}.crt", self._directory / f"{name}.key"
