@@ -13,7 +13,7 @@ from ksmg.diagnostics.levels import LevelsInForce
 from ksmg.diagnostics.trace import COMPONENTS, Level, Trace
 from ksmg.diagnostics.trace_file import TraceFile
 from ksmg.diagnostics.trace_writer import MOST_WAITING, Stream, TraceWriter
-from ksmg.policy import DataPolicy
+from ksmg.policy import DataPolicy, Location
 from ksmg.settings import SETTINGS, Settings, parse_settings
 from ksmg.stores.system_events import Name, SystemEvent
 
@@ -229,3 +229,18 @@ def test_a_trace_that_the_disk_stopped_is_a_system_event(policy: DataPolicy, tmp
     writer.close()
     trace.stop()
     assert [(event.name, event.detail["component"]) for event in events] == [(Name.TRACE_STOPPED, "web")]
+
+
+def test_a_place_that_cannot_be_used_is_told_once_and_raises_nothing(policy: DataPolicy) -> None:
+    def unknown(_: Location) -> int:
+        raise OSError(errno.EACCES, "no mount table")
+
+    reports: list[str] = []
+    trace.start(policy, lambda component, _: reports.append(component), unknown)
+    traced = Trace("filter")
+    trace.apply({"filter": "info"})
+    traced.write("a")
+    traced.write("b")
+    trace.stop()
+    trace.apply({})
+    assert reports == ["filter"]

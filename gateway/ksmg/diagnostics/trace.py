@@ -100,17 +100,27 @@ class _Program:
         self._policy = policy
         self._report = report
         self._cap = cap
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, Stream | None] = {}
         self._writer: TraceWriter | None = None
 
     def put(self, component: str, line: bytes) -> None:
         if component not in self._streams:
-            self._streams[component] = Stream(component, trace_file(self._policy, component, self._cap))
-        if not self._streams[component].file.ours:  # a file of root's would end the trace of everybody else
+            self._streams[component] = self._stream(component)
+        stream = self._streams[component]
+        if stream is None:
             return
         if self._writer is None:
             self._writer = TraceWriter(self._report)
-        self._writer.put(self._streams[component], line)
+        self._writer.put(stream, line)
+
+    def _stream(self, component: str) -> Stream | None:
+        """None where this process may not write, or cannot: whoever traces must not fail for it."""
+        try:
+            file = trace_file(self._policy, component, self._cap)
+        except (OSError, ValueError) as error:
+            self._report(component, str(error))
+            return None
+        return Stream(component, file) if file.ours else None  # a file of root's would end everybody else's trace
 
     def close(self) -> None:
         if self._writer is not None:
