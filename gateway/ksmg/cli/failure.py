@@ -19,7 +19,7 @@ class ExitCode(enum.IntEnum):
     UNHEALTHY = 5
     """`status` found something that does not work."""
     DIFFERENT = 6
-    """`replay` found a difference."""
+    """`replay` or `audit` found a difference."""
 
 
 class CommandFailure(Exception):

@@ -72,6 +72,8 @@ class Name(enum.Enum):
     """Somebody changed an allow or deny list."""
     TRACES_CHANGED = "traces_changed"
     """Somebody changed how much is traced of a component, or deleted its trace."""
+    TRACES_VIEWED = "traces_viewed"
+    """Somebody looked at a trace."""
     TRACE_STOPPED = "trace_stopped"
     """A trace cannot be written; mail goes on, and the trace as soon as it can."""
     DIAGNOSTICS_COLLECTED = "diagnostics_collected"
@@ -88,6 +90,10 @@ class Name(enum.Enum):
     """Somebody asked for dumps from elsewhere than the console."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
+    ACCESS_AUDITED = "access_audited"
+    """Access was tried as every account and from inside every service, and compared with the data policy."""
+    ACCESS_DIFFERS = "access_differs"
+    """Something about the access to personal data is not as the data policy says."""
     CAP_REACHED = "cap_reached"
     """A store or a log file reached its cap, for the first time on that day: the oldest go."""
     EVENTS_DAMAGED = "events_damaged"
@@ -107,6 +113,7 @@ _SEVERITY = {
     Name.HELD_MESSAGE_LOST: Severity.ERROR,
     Name.EVENTS_DAMAGED: Severity.ERROR,
     Name.SIGNATURES_OUTDATED: Severity.WARNING,
+    Name.ACCESS_DIFFERS: Severity.ERROR,
     Name.TRACE_STOPPED: Severity.WARNING,
     Name.DIAGNOSTICS_COLLECTED: Severity.WARNING,
     Name.DIAGNOSTICS_REFUSED: Severity.WARNING,
