@@ -30,6 +30,7 @@ VERBS = (
     "certificates",
     "dkim",
     "policy",
+    "trace",
     "password-hash",
 )
 """The verbs; each is a module of this package."""

@@ -28,7 +28,8 @@ class TraceFile:
         self._directory = directory
         self._active = directory / (name + SUFFIX)
         self._ask_cap = cap
-        self._cap = cap()
+        self.cap = cap()
+        """Bytes that the stream may have."""
         self.ours = directory.is_dir() and directory.stat().st_uid == os.geteuid()
         """Whether the directory is that of this process's account: nobody else writes there."""
 
@@ -47,18 +48,22 @@ class TraceFile:
         found = self._directory.glob(self._active.name + ".*")
         return sorted((part for part in found if part.suffix[1:].isdigit()), key=_number)
 
+    def everything(self) -> list[Path]:
+        """All files of the stream, oldest first."""
+        return [*self.parts(), *([self._active] if self._active.exists() else [])]
+
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(map(_size, (*self.parts(), self._active)))
+        return sum(map(_size, self.everything()))
 
     def erase(self) -> None:
         """Erases the whole stream. Raises OSError."""
-        for part in (*self.parts(), self._active):
+        for part in self.everything():
             erase_file(part)
 
     def _part(self) -> int:
         """Bytes that a part may have."""
-        return max(self._cap // PARTS_PER_CAP, _LINES_PER_PART)
+        return max(self.cap // PARTS_PER_CAP, _LINES_PER_PART)
 
     def _append_some(self, descriptor: int, lines: Sequence[bytes]) -> int:
         """Writes as many lines as the part has room for; returns how many. Raises OSError."""
@@ -83,7 +88,7 @@ class TraceFile:
     def _rotate(self) -> None:
         """Makes room for the next part, then ends the one being written. Raises OSError."""
         parts = self.parts()
-        self._cap = cap = self._ask_cap()
+        self.cap = cap = self._ask_cap()
         total, part = self.size(), self._part()
         for oldest in parts:
             if total + part <= cap:
