@@ -87,12 +87,18 @@ def test_a_malformed_command_is_refused(letter: bytes, data: bytes) -> None:
 
 
 def test_negotiation_leaves_out_every_reply_but_the_verdict() -> None:
-    version, actions, protocol = struct.unpack("!III", negotiation.answer(OFFER).data)
-    assert (version, actions) == (6, 0x1B)
+    version, actions, protocol = struct.unpack_from("!III", negotiation.answer(OFFER).data)
+    assert (version, actions) == (6, 0x11B)
     assert protocol == 0x1FF3C0
 
 
-@pytest.mark.parametrize("offer", [commands.Negotiate(2, 0x1FF, 0x7F), commands.Negotiate(6, 0, 0x1FFFFF)])
+def test_negotiation_asks_for_the_macros_that_are_used_and_no_others() -> None:
+    wishes = negotiation.answer(OFFER).data[12:]
+    assert wishes.count(b"\0\0\0\5i {auth_authen}\0") == 1
+    assert wishes.count(b"{auth_authen}\0") == len(negotiation.Stage)
+
+
+@pytest.mark.parametrize("offer", [commands.Negotiate(2, 0x1FF, 0x7F), commands.Negotiate(6, 0xFF, 0x1FFFFF)])
 def test_a_server_that_cannot_do_what_is_needed_is_refused(offer: commands.Negotiate) -> None:
     with pytest.raises(ProtocolError):
         negotiation.answer(offer)

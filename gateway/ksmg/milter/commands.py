@@ -128,15 +128,19 @@ def _negotiate(data: bytes) -> Negotiate:
     return Negotiate(*struct.unpack_from("!III", data))
 
 
-def _macros(data: bytes) -> Macros:
+def macros_of(data: bytes) -> dict[str, bytes]:
+    """Names and values out of a macro packet's data. Raises ProtocolError."""
     if not data:
         raise ProtocolError("macros without a stage")
-    stage, rest = data[:1], data[1:]
-    strings = _strings(rest, "macros") if rest else []
+    strings = _strings(data[1:], "macros") if len(data) > 1 else []
     if len(strings) % 2:
         raise ProtocolError("a macro without a value")
     names = (name.decode("ascii", "replace").strip("{}") for name in strings[::2])
-    return Macros(stage, dict(zip(names, strings[1::2], strict=True)))
+    return dict(zip(names, strings[1::2], strict=True))
+
+
+def _macros(data: bytes) -> Macros:
+    return Macros(data[:1], macros_of(data))
 
 
 def _connect(data: bytes) -> Connect:

@@ -21,6 +21,8 @@ class Action(enum.IntFlag):
     """Take recipients off the message."""
     CHANGE_HEADERS = 0x10
     """Change and remove header fields."""
+    CHOOSE_MACROS = 0x100
+    """Say which macros it wants, and spare both sides all others."""
 
 
 class Protocol(enum.IntFlag):
@@ -54,13 +56,39 @@ class Protocol(enum.IntFlag):
     """Header values keep the space after the colon, so that a message can be spooled exactly as it was received."""
 
 
-NEEDED_ACTIONS = Action.ADD_HEADERS | Action.CHANGE_HEADERS | Action.CHANGE_BODY | Action.DELETE_RECIPIENTS
+class Stage(enum.IntEnum):
+    """The steps that macros can come with, as the negotiation numbers them (libmilter's `smfi_setsymlist`)."""
+
+    CONNECT = 0
+    """A connection."""
+    HELO = 1
+    """HELO or EHLO."""
+    SENDER = 2
+    """MAIL."""
+    RECIPIENT = 3
+    """RCPT."""
+    DATA = 4
+    """DATA."""
+    END_OF_MESSAGE = 5
+    """The end of the message."""
+    END_OF_HEADERS = 6
+    """The end of the headers."""
+
+
+ACCOUNT, QUEUE_ID = "auth_authen", "i"
+"""The macros that the filter wants to know: who signed in, and the queue id."""
+MACROS = {Stage.END_OF_MESSAGE: b"i {auth_authen}"}
+"""Those that it asks for at each stage; elsewhere the account alone, since Postfix takes none for its usual list."""
+NEEDED_ACTIONS = (
+    Action.ADD_HEADERS | Action.CHANGE_HEADERS | Action.CHANGE_BODY | Action.DELETE_RECIPIENTS | Action.CHOOSE_MACROS
+)
 WANTED_PROTOCOL = Protocol(0)
 for _flag in Protocol:
     WANTED_PROTOCOL |= _flag
 """All of them: the only reply that the server waits for is the verdict."""
 _ACTIONS, _PROTOCOL = int(NEEDED_ACTIONS), int(WANTED_PROTOCOL)
-_ANSWER = Packet(b"O", struct.pack("!III", VERSION, _ACTIONS, _PROTOCOL))
+_WISHES = b"".join(struct.pack("!I", stage) + MACROS.get(stage, b"{auth_authen}") + b"\0" for stage in Stage)
+_ANSWER = Packet(b"O", struct.pack("!III", VERSION, _ACTIONS, _PROTOCOL) + _WISHES)
 
 
 def answer(offer: Negotiate) -> Packet:

@@ -1,7 +1,7 @@
 """The conversation with one mail server process: a linear sequence of awaits for each message, up to its verdict."""
 
-from collections import ChainMap, deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from ksmg.mail.envelope import Client, Envelope
 from ksmg.mail.spool import Spool, SpooledMessage
@@ -32,7 +32,8 @@ class Session:
         self._process = process
         self._parser = PacketParser()
         self._waiting: deque[Packet] = deque()
-        self._macros: dict[bytes, Mapping[str, bytes]] = {}
+        self._macros: dict[bytes, Packet] = {}
+        """The last ones of each stage, not parsed: there are some before each header field."""
         self.idle = True
         """Whether no message is on its way, so that nothing is lost when the connection is closed."""
 
@@ -76,10 +77,10 @@ class Session:
         try:
             with self._spool.new_message() as spooled:
                 if await self._receive(envelope, spooled):
-                    complete = envelope.with_macros(ChainMap(*map(dict, self._macros.values())))
+                    complete = envelope.with_macros(self._told())
                     await self._send(await self._process(complete, spooled))
         finally:
-            self._macros = {stage: values for stage, values in self._macros.items() if stage in _CLIENT_STAGES}
+            self._macros = {stage: packet for stage, packet in self._macros.items() if stage in _CLIENT_STAGES}
             self.idle = True
 
     async def _receive(self, envelope: Envelope, spooled: SpooledMessage) -> bool:
@@ -121,9 +122,14 @@ class Session:
             self._remember(packet)
 
     def _remember(self, packet: Packet) -> None:
-        macros = commands.parse(packet)
-        if isinstance(macros, commands.Macros):
-            self._macros[macros.stage] = macros.values
+        self._macros[packet.data[:1]] = packet
+
+    def _told(self) -> dict[str, bytes]:
+        """All macros of this message; of one that came more than once, what came at the earliest stage."""
+        told: dict[str, bytes] = {}
+        for packet in self._macros.values():
+            told = {**commands.macros_of(packet.data), **told}
+        return told
 
     async def _next_packet(self) -> Packet:
         while not self._waiting:
