@@ -30,6 +30,7 @@ VERBS = (
     "certificates",
     "dkim",
     "policy",
+    "audit",
     "trace",
     "password-hash",
 )

@@ -88,6 +88,14 @@ class Name(enum.Enum):
     """Dumps are off again, and those that were made are overwritten and deleted."""
     DUMPS_REFUSED = "dumps_refused"
     """Somebody asked for dumps from elsewhere than the console."""
+    SUBJECT_FOUND = "subject_found"
+    """Somebody looked for everything about a person; who it is, is not told."""
+    SUBJECT_EXPORTED = "subject_exported"
+    """Somebody copied everything about a person to an archive."""
+    SUBJECT_ERASED = "subject_erased"
+    """Somebody erased a person where the policy allows it."""
+    STATEMENT_PRINTED = "statement_printed"
+    """Somebody had the data-protection statement printed; the detail has the SHA-256 of what it said."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
     ACCESS_AUDITED = "access_audited"
@@ -96,6 +104,36 @@ class Name(enum.Enum):
     """Something about the access to personal data is not as the data policy says."""
     CAP_REACHED = "cap_reached"
     """A store or a log file reached its cap, for the first time on that day: the oldest go."""
+    SETTINGS_CHANGED = "settings_changed"
+    """A setting of the gateway has another value than before."""
+    SSH_KEYS_CHANGED = "ssh_keys_changed"
+    """Other SSH keys than before open the appliance."""
+    MAIL_SERVER_CHANGED = "mail_server_changed"
+    """A file of the mail server's configuration is another one than before."""
+    CERTIFICATE_CHANGED = "certificate_changed"
+    """A certificate or a key was made, replaced or removed."""
+    SIGNED_IN = "signed_in"
+    """Somebody signed in, over SSH or on the console."""
+    SIGN_IN_REFUSED = "sign_in_refused"
+    """Sign-ins from one place within a minute were refused."""
+    PRIVILEGE_USED = "privilege_used"
+    """Somebody ran a program as another account, with sudo or su."""
+    PRIVILEGE_REFUSED = "privilege_refused"
+    """Somebody was refused another account's rights."""
+    ACCESS_REFUSED = "access_refused"
+    """Somebody without the right to do so asked for data or for a change."""
+    UPDATE_DONE = "update_done"
+    """Signatures were downloaded."""
+    UPDATE_FAILED = "update_failed"
+    """Signatures could not be downloaded; repeated once a day while it lasts."""
+    RETENTION_AUDITED = "retention_audited"
+    """What is kept was compared with its caps."""
+    RETENTION_DIFFERS = "retention_differs"
+    """More is kept of something, or for longer, than the data policy says."""
+    TRAIL_VERIFIED = "trail_verified"
+    """The records of this log were compared with their digests and with the signed checkpoints."""
+    TRAIL_ALTERED = "trail_altered"
+    """A record of this log was altered or is missing."""
     EVENTS_DAMAGED = "events_damaged"
     """A part of the message event log is damaged and was set aside; its events cannot be searched."""
 
@@ -120,6 +158,13 @@ _SEVERITY = {
     Name.DUMPS_ENABLED: Severity.WARNING,
     Name.DUMPS_REFUSED: Severity.WARNING,
     Name.SETTINGS_MISSING: Severity.WARNING,
+    Name.SIGN_IN_REFUSED: Severity.WARNING,
+    Name.PRIVILEGE_REFUSED: Severity.WARNING,
+    Name.ACCESS_REFUSED: Severity.WARNING,
+    Name.SSH_KEYS_CHANGED: Severity.WARNING,
+    Name.UPDATE_FAILED: Severity.WARNING,
+    Name.RETENTION_DIFFERS: Severity.ERROR,
+    Name.TRAIL_ALTERED: Severity.ERROR,
 }
 
 
