@@ -25,6 +25,7 @@ VERBS = (
     "replay",
     "backup",
     "quarantine",
+    "subject",
     "rules",
     "lists",
     "certificates",

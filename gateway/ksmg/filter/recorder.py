@@ -151,7 +151,10 @@ class Recorder:
     def _save(self) -> None:
         self._saved = time.monotonic()
         if self._statistics is not None and self._uncounted:
-            self._statistics.save(self._uncounted)
+            if not self._statistics.save(self._uncounted):  # a person was erased, from the events too
+                self._statistics.start_again()
+                self._recount(self._statistics)
+                self._statistics.save(self._uncounted)
             self._uncounted = ""
 
     def _catch_up(self) -> None:
@@ -159,11 +162,16 @@ class Recorder:
         self._unindexed = self._messages.unindexed()
         if self._statistics is None:
             return
-        for place, event in self._messages.after(self._statistics.place()):
-            self._statistics.add([event])
-            self._uncounted = place
+        self._statistics.start_again()
+        self._recount(self._statistics)
         self._uncounted = self._uncounted or self._messages.end()
         self._save()
+
+    def _recount(self, statistics: Statistics) -> None:
+        """Counts the events that are stored and not in the written statistics."""
+        for place, event in self._messages.after(statistics.place()):
+            statistics.add([event])
+            self._uncounted = place
 
     def _attempt(self, store: Callable[[], None], count: int) -> None:
         """Does something that may fail; `count` events are lost if it does."""

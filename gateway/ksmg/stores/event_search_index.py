@@ -35,6 +35,19 @@ INSERT INTO search (rowid, {", ".join(TEXTS)}, codes)
 SELECT number, {_ENDED}, codes FROM event WHERE number BETWEEN :first AND :last
 """
 """Ends of values are characters too, so that every pair of characters begins a term."""
+_TAKE_OUT = f"""
+INSERT INTO search (search, rowid, {", ".join(TEXTS)}, codes) SELECT 'delete', number, {_ENDED}, codes FROM event
+WHERE number = ?
+"""
+"""Only with exactly the values that were put in; the table has none of its own."""
+_TAKE_NAMES = """
+DELETE FROM event_name WHERE number = :number AND key IN (
+    SELECT id_key FROM event WHERE number = :number UNION SELECT queue_key FROM event WHERE number = :number
+    UNION SELECT message_key FROM event WHERE number = :number
+)
+"""
+_COMPACTED_AT_ONCE = 200
+"""Pages of the index that are written in one step."""
 _NAMES = """
 INSERT OR IGNORE INTO event_name
 SELECT id_key, number FROM event WHERE number BETWEEN :first AND :last
@@ -76,6 +89,36 @@ def index_chunk(connection: sqlite3.Connection, most: int, least: int = 1) -> in
         for statement in (_FILL, _NAMES, _RULES, _RECORD_NAMES, _COVER):
             connection.execute(statement, {"first": done + 1, "last": done + count})
     return count
+
+
+def unindex(connection: sqlite3.Connection, number: int) -> None:
+    """Takes an event out of the index, before its values change; in a transaction. `compact` removes what is left."""
+    if is_indexed(connection, number):
+        connection.execute(_TAKE_OUT, (number,))
+        connection.execute(_TAKE_NAMES, {"number": number})
+
+
+def reindex(connection: sqlite3.Connection, number: int) -> None:
+    """Puts an event back with its new values; in the same transaction."""
+    if is_indexed(connection, number):
+        for statement in (_FILL, _NAMES, _RULES):
+            connection.execute(statement, {"first": number, "last": number})
+
+
+def is_indexed(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether the index covers an event."""
+    return int(connection.execute(_INDEXED).fetchone()[0]) >= number
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """Leaves nothing in the index of what was taken out of it, in steps of some ms, between which others write."""
+    pages = -_COMPACTED_AT_ONCE  # negative: of all parts of the index, one is made
+    changes = 2
+    while changes >= 2:  # as FTS5 says that a step did something
+        before = connection.total_changes
+        with transaction(connection):
+            connection.execute("INSERT INTO search (search, rank) VALUES ('merge', ?)", (pages,))
+        changes, pages = connection.total_changes - before, _COMPACTED_AT_ONCE
 
 
 def waiting(connection: sqlite3.Connection) -> int:

@@ -35,6 +35,8 @@ _COLUMNS = (
 SELECTED = f"event.number, {', '.join('event.' + column for column in _COLUMNS)}"
 INSERT = f"INSERT INTO event ({','.join(_COLUMNS)}) VALUES ({','.join('?' * len(_COLUMNS))})"
 INSERT_RECORD = "INSERT INTO record (time, key, message, document) VALUES (?,?,?,?)"
+UPDATE = f"UPDATE event SET {', '.join(column + ' = ?' for column in _COLUMNS)} WHERE number = ?"
+UPDATE_RECORD = "UPDATE record SET time = ?, key = ?, message = ?, document = ? WHERE number = ?"
 BETWEEN = "\n\n"
 """Between and after the values of a list, so that no two of them are found as one."""
 MARK = "\x01"

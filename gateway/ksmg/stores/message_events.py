@@ -143,9 +143,17 @@ class MessageEventLog:
             for _, time, message, document in self._stream(segment, _RECORDS_AFTER, 0, since):
                 yield FlightRecord(message, time, unpacked(document))
 
+    def segments(self) -> list[Path]:
+        """The segments' files, oldest first."""
+        return self._segments.segments()
+
     def expire(self, now: float) -> None:
         """Deletes what is older than the days. Raises OSError or sqlite3.Error."""
         self._segments.expire(now)
+
+    def finish_erasing(self) -> None:
+        """Returns when what was evicted is erased, after some seconds at most."""
+        self._segments.finish_erasing()
 
     def size(self) -> int:
         """Bytes on disk."""

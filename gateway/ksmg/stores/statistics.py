@@ -13,10 +13,11 @@ import heapq
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from ksmg.stores.erasure import scrub_write_ahead_log
 from ksmg.stores.message_event import MessageEvent
 from ksmg.stores.segments import damaged, transaction
 
@@ -39,7 +40,10 @@ CREATE TABLE IF NOT EXISTS top (
     day TEXT, list TEXT, names TEXT NOT NULL, PRIMARY KEY (day, list)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counted (one INTEGER PRIMARY KEY CHECK (one = 1), place TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS change (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL) STRICT;
 """
+_CHANGES = "SELECT coalesce(max(number), 0) FROM change"
+_CHANGE = "INSERT INTO change SELECT 1, 1 WHERE true ON CONFLICT (one) DO UPDATE SET number = number + 1"
 _PUT_HOUR = "INSERT OR REPLACE INTO hour VALUES (?, ?)"
 _PUT_TOP = "INSERT OR REPLACE INTO top VALUES (?, ?, ?)"
 _PUT_PLACE = "INSERT OR REPLACE INTO counted VALUES (1, ?)"
@@ -136,6 +140,8 @@ class Statistics:
         self._hours: dict[int, Counters] = {}
         self._tops: dict[tuple[str, str], dict[str, int]] = {}
         self._day = (0, "")
+        self._changes = 0
+        """Of the file, when this began to count."""
 
     def place(self) -> str:
         """The place in the event log up to which everything is counted and written. Raises sqlite3.Error."""
@@ -153,15 +159,52 @@ class Statistics:
             count(counters, event)
             self._list(hour, event)
 
-    def save(self, place: str) -> None:
-        """Writes what was counted, which is everything up to this place. Raises sqlite3.Error."""
+    def save(self, place: str) -> bool:
+        """Writes what was counted, which is everything up to this place. Raises sqlite3.Error.
+
+        False, and nothing is written, when names were changed since this began to count: then `start_again`.
+        """
         with self._open() as connection, transaction(connection):
+            if _changes(connection) != self._changes:
+                return False
             connection.executemany(_PUT_HOUR, ((hour, _compact(found)) for hour, found in self._hours.items()))
             connection.executemany(_PUT_TOP, ((*key, _compact(self._trimmed(key))) for key in self._tops))
             connection.execute(_PUT_PLACE, (place,))
         newest = max(self._hours, default=0)
         self._hours = {hour: counters for hour, counters in self._hours.items() if hour == newest}
         self._tops = {key: names for key, names in self._tops.items() if key[0] == self._day[1]}
+        return True
+
+    def listed(self) -> Iterator[tuple[str, str, dict[str, int]]]:
+        """All lists that are kept: day, list, and how often each name was seen. Raises sqlite3.Error."""
+        if self._file.exists():
+            with self._open() as connection:
+                for day, name, names in connection.execute("SELECT day, list, names FROM top ORDER BY day").fetchall():
+                    yield day, name, json.loads(names)
+
+    def rename(self, renamed: Callable[[str], str]) -> int:
+        """Gives names in lists other ones, with the numbers they have; returns how many. Raises OSError, sqlite3.Error.
+
+        Whoever counts learns of it when it saves. Nothing is left of the old names on the disk.
+        """
+        changed = 0
+        with self._open() as connection:
+            with transaction(connection):
+                for day, name, names in connection.execute("SELECT day, list, names FROM top").fetchall():
+                    before = json.loads(names)
+                    after = _renamed(before, renamed)
+                    if after != before:
+                        connection.execute(_PUT_TOP, (day, name, _compact(after)))
+                        changed += sum(renamed(who) != who for who in before)
+                connection.execute(_CHANGE)
+            scrub_write_ahead_log(connection)
+        return changed
+
+    def start_again(self) -> None:
+        """Forgets what was counted and is not written: it is to be counted again, from `place` on."""
+        self._hours, self._tops = {}, {}
+        with self._open() as connection:
+            self._changes = _changes(connection)
 
     def hours(self, since: float, until: float) -> Iterator[tuple[int, Counters]]:
         """The beginnings of the hours in that time, in seconds since 1970, and their counters."""
@@ -241,6 +284,18 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA secure_delete=ON")  # the lists hold addresses
     connection.executescript(_SCHEMA)
+
+
+def _changes(connection: sqlite3.Connection) -> int:
+    """How often names were changed."""
+    return int(connection.execute(_CHANGES).fetchone()[0])
+
+
+def _renamed(names: Mapping[str, int], renamed: Callable[[str], str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for who, times in names.items():
+        found[renamed(who)] = found.get(renamed(who), 0) + times
+    return found
 
 
 def _compact(value: object) -> str:
