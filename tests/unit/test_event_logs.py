@@ -93,6 +93,7 @@ def test_age_deletes_without_new_mail_too(log: MessageEventLog, tmp_path: Path) 
     log.expire(time.time() + 2.9 * 86_400)
     assert len(log.search()) == 1
     log.expire(time.time() + 3.3 * 86_400)
+    log.finish_erasing()
     assert not list(tmp_path.glob("*.sqlite*"))
 
 
@@ -143,6 +144,7 @@ def test_a_damaged_segment_counts_and_ages_like_others(log: MessageEventLog, tmp
     (tmp_path / name).write_bytes(b"x" * 1000)
     assert log.size() == kept + 1000
     log.expire(time.time() + 2.5 * 86_400)
+    log.finish_erasing()
     assert log.size() == kept
 
 

@@ -60,8 +60,8 @@ def test_oldest_entry_of_a_log_is_that_of_its_oldest_part(policy: DataPolicy) ->
 def test_message_store_tells_its_messages(policy: DataPolicy) -> None:
     store, now = open_backup(policy), time.time()
     store.open()
-    text = dict.fromkeys(("reason", "rule", "queue_id", "message_id", "client_ip", "sender", "subject"), "x")
-    store.keep(StoredMessage(new_id(), now, 5, recipients=("b@x",), **text), b"hello").result(10)
+    entry = StoredMessage(new_id(), now, 5, "infected", "", "", "", "", "a@x", ("b@x",), "s")
+    store.keep(entry, b"hello").result(10)
     store.close()
     found = held(policy, "backup")
     assert (found.records, found.oldest) == (1, now)

@@ -45,6 +45,15 @@ def overwrite(descriptor: int, offset: int, length: int) -> None:
         offset, length = offset + written, length - written
 
 
+def cut(descriptor: int, end: int) -> None:
+    """Shortens a file, what goes being overwritten. Raises OSError, but shortens it all the same."""
+    try:
+        overwrite(descriptor, end, max(os.fstat(descriptor).st_size - end, 0))
+        os.fdatasync(descriptor)
+    finally:
+        os.ftruncate(descriptor, end)
+
+
 def give_back(descriptor: int, offset: int, length: int) -> None:
     """Returns the blocks of a range to the file system; the range reads as zeros.
 

@@ -1,6 +1,7 @@
 """The message store: whole messages, as received, under a cap. Backup and the quarantines are each one of it.
 
-Messages are appended to segments, files of a 128th of the cap; the oldest segment goes when the cap would be passed.
+Messages are appended to segments, files of a 128th of the cap; the oldest segment goes when the cap would be passed. It
+is overwritten in a thread of its own, so that the disk may hold one segment more than the cap for a moment.
 Many messages share one sync, so that each message of the full stream can be kept. One process keeps messages; any
 process of the same account may search, read, delete and decide at the same time.
 """
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from ksmg.stores.durable import sync_directory
+from ksmg.stores.eraser import evicted_files
 from ksmg.stores.message_store_active import waiting
 from ksmg.stores.message_store_index import Criteria, Row, SegmentIndex
 from ksmg.stores.message_store_lock import locked
 from ksmg.stores.message_store_record import StoredMessage, new_id
-from ksmg.stores.message_store_segment import Segment, segments
+from ksmg.stores.message_store_segment import Segment, segments, used
 from ksmg.stores.message_store_writer import StoreFull, Writer
 
 __all__ = ["EVERYTHING", "Criteria", "MessageStore", "Page", "StoreFull", "StoredMessage", "new_id"]
@@ -156,11 +158,14 @@ class MessageStore:
         return self._change(ids, Segment.decide)
 
     def size(self) -> tuple[int, int]:
-        """Bytes on the disk and messages that are kept. Raises OSError or sqlite3.Error."""
+        """Bytes on the disk, what is not erased yet included, and messages that are kept.
+
+        Raises OSError or sqlite3.Error.
+        """
         kept = segments(self._directory)
         extents = (self._ask(segment, SegmentIndex.extent) for segment in kept)
         messages = sum(extent.messages for extent in extents if extent is not None)
-        return sum(segment.used() for segment in kept), messages
+        return sum(segment.used() for segment in kept) + sum(map(used, evicted_files(self._directory))), messages
 
     def oldest(self) -> float | None:
         """The time of the oldest message. Raises OSError or sqlite3.Error."""

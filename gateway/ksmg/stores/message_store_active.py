@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ksmg.stores.durable import sync_directory, write_all
+from ksmg.stores.durable import cut, sync_directory, write_all
 from ksmg.stores.message_store_record import (
     SEGMENT_HEADER,
     StoredMessage,
@@ -98,7 +98,7 @@ class ActiveSegment:
         """Takes out what is not synced. Raises OSError."""
         self._buffers.clear()
         self.unsynced = []
-        os.ftruncate(self._descriptor, self._synced)
+        cut(self._descriptor, self._synced)
         self.end = self._written = self._synced
 
     def close(self) -> None:

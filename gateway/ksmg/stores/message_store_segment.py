@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ksmg.stores import message_store_index as indexes
-from ksmg.stores.durable import give_back, overwrite
+from ksmg.stores.durable import cut, give_back, overwrite
 from ksmg.stores.message_store_index import IndexDamaged, SegmentIndex
 from ksmg.stores.message_store_record import (
     SEGMENT_HEADER,
@@ -68,6 +68,10 @@ class Segment:
     def named(cls, directory: Path, number: int) -> "Segment":
         """The segment of a store with this number."""
         return cls(directory / f"{number:0{_DIGITS}}{_SUFFIX}")
+
+    def files(self) -> tuple[Path, ...]:
+        """What it consists of; without the first one the others mean nothing."""
+        return self.path, indexes.journal(self.index), self.index
 
     def used(self) -> int:
         """Bytes that it takes on the disk, its index included."""
@@ -131,7 +135,7 @@ class Segment:
                     gone.append(record)
                 if whole or record.state is State.DELETED:
                     end = record.end
-            os.ftruncate(descriptor, end)
+            cut(descriptor, end)
             gone = [record for record in gone if record.end <= end]
             for damaged in (record for record in gone if record.state is not State.DELETED):
                 _log.error("%s: a message of %d bytes is damaged and deleted", self.path.name, damaged.body_length)
@@ -173,7 +177,7 @@ class Segment:
             raise
 
     def remove(self) -> None:
-        """Deletes the segment as a whole, its file last; under the lock. Raises OSError."""
+        """Deletes a segment without messages, its file last; under the lock. Raises OSError."""
         indexes.remove(self.index)
         self.path.unlink(missing_ok=True)
 

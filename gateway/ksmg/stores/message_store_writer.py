@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksmg.stores import message_store_index as indexes
+from ksmg.stores.eraser import Eraser
 from ksmg.stores.message_store_active import ActiveSegment, Waiting, begin_segment
 from ksmg.stores.message_store_index import SegmentIndex
 from ksmg.stores.message_store_lock import StoreLock, become_keeper
@@ -53,6 +54,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="message-store", daemon=True)
         self._lock = StoreLock(directory)
         self._keeper = -1
+        self._eraser = Eraser(directory)
         self._active: ActiveSegment | None = None
         self._newest = 0
         """The number of the newest segment that there ever was."""
@@ -83,6 +85,7 @@ class Writer:
         """Returns when every message that waits is kept."""
         self._waiting.put(None)
         self._thread.join()
+        self._eraser.close()
         self._release()
 
     def _release(self) -> None:
@@ -93,9 +96,10 @@ class Writer:
         os.close(self._keeper)
 
     def _recover(self) -> None:
-        for stray in self._directory.glob("*.index*"):
+        self._eraser.resume()
+        for stray in (*self._directory.glob("*.index"), *self._directory.glob("*.index-journal")):
             if not stray.with_suffix(".segment").exists():
-                stray.unlink()
+                self._eraser.retire(stray)
         kept = segments(self._directory)
         if kept:
             self._newest = int(kept[-1].number)
@@ -205,6 +209,7 @@ class Writer:
             if not self._evict():
                 self._full_until = time.monotonic() + _LOOK_AGAIN_SECONDS
                 raise StoreFull("the store is full")
+        self._eraser.wait(self._cap + self._largest_segment - self._used() - needed)
 
     def _evict(self) -> bool:
         """Removes the oldest segment; False when there is none to remove."""
@@ -222,7 +227,7 @@ class Writer:
 
     def _remove(self, oldest: Segment) -> None:
         losing = oldest.undecided() if self._tell_lost else []
-        oldest.remove()
+        self._eraser.retire(*oldest.files())
         self._count()
         self.lost += len(losing)
         for message in losing:

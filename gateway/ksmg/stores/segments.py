@@ -1,6 +1,7 @@
 """A log in segments: databases of a limited time and size each, so that eviction is deleting a file.
 
-Deleting rows would cost time in proportion to what is kept and leave their data in free pages; a deleted file is gone.
+Deleting rows would cost time in proportion to what is kept and leave their data in free pages; a file is overwritten
+and gone, in a thread of its own. The log waits for that thread when it would pass the cap by more than half a segment.
 
 A segment is a twelfth of the days or a twentieth of the bytes that the log may keep, whichever comes first. The oldest
 go when they are older than the days, or when the next one might pass the cap; that is never below 90 % of it.
@@ -14,6 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+
+from ksmg.stores.durable import erase_file
+from ksmg.stores.eraser import Eraser, evicted_files
 
 _log = logging.getLogger(__name__)
 _SEGMENTS_PER_CAP = 20
@@ -72,6 +76,8 @@ class SegmentedLog:
         self.report = report
         self.active: tuple[Path, sqlite3.Connection] | None = None
         """The segment being written."""
+        self._eraser = Eraser(directory)
+        self._resumed = False
         self._until = 0.0
         """The end of its period."""
 
@@ -80,8 +86,8 @@ class SegmentedLog:
         return sorted(self._directory.glob(_NAME + _DATABASE))
 
     def size(self) -> int:
-        """Bytes on disk, with write-ahead logs and what was set aside."""
-        return sum(map(_size, self._everything()))
+        """Bytes on disk, with write-ahead logs, what was set aside, and what is not erased yet."""
+        return sum(map(_size, (*self._everything(), *evicted_files(self._directory))))
 
     def writable(self, now: float | None = None) -> sqlite3.Connection:
         """The segment to write to at this time; evicts what passes the caps. Raises OSError or sqlite3.Error."""
@@ -91,6 +97,7 @@ class SegmentedLog:
             if now < self._until and _size(path) < self._largest:
                 return connection
             self._end_active(connection)
+        self._resume()
         self.expire(now)
         path = self._next_segment(now)
         try:
@@ -115,8 +122,16 @@ class SegmentedLog:
 
     def close(self) -> None:
         """Closes the active segment; its write-ahead log is folded in."""
+        self._close_active()
+        self.finish_erasing()
+
+    def finish_erasing(self) -> None:
+        """Returns when what was evicted is erased, after some seconds at most."""
+        self._eraser.close()
+
+    def _close_active(self) -> None:
         if self.active is not None:
-            _fold(self.active[1])
+            self._fold(*self.active)
             self.active = None
 
     def _end_active(self, connection: sqlite3.Connection) -> None:
@@ -125,15 +140,15 @@ class SegmentedLog:
                 self._finish(connection)
         except sqlite3.Error as error:  # it can be read as it is, and damage is found by whoever reads it
             _log.warning("a segment could not be finished: %s", error)
-        self.close()
+        self._close_active()
 
     def expire(self, now: float) -> None:
         """Deletes what is too old."""
         kept = self._everything()
         while kept and self._end(kept) < now - self._age:
             if self._is_active(kept[0]):
-                self.close()
-            _delete(kept.pop(0))
+                self._close_active()
+            self._evict(kept.pop(0))
 
     def set_aside_active(self, error: sqlite3.Error) -> None:
         """Takes the segment being written, which is damaged, out of the log."""
@@ -154,7 +169,7 @@ class SegmentedLog:
         """Keeps a segment under another name until its time has come."""
         segment.rename(segment.with_suffix(_DAMAGED))
         for file in _companions(segment):
-            file.unlink(missing_ok=True)
+            erase_file(file)
         if self.report is not None:
             self.report(segment.name, str(error))
 
@@ -189,8 +204,9 @@ class SegmentedLog:
         """Deletes the oldest segments until a full one and a half fit below the cap; the half is for its last batch."""
         sizes = list(map(_size, kept))
         while kept and sum(sizes) + self._largest + self._largest // 2 > self._cap:
-            _delete(kept.pop(0))
+            self._evict(kept.pop(0))
             del sizes[0]
+        self._eraser.wait(self._cap + self._largest // 2 - sum(sizes) - self._largest)
         self._fold_what_was_left()
 
     def _open(self, path: Path) -> sqlite3.Connection:
@@ -227,21 +243,31 @@ class SegmentedLog:
         for segment in self.segments():
             if not self._is_active(segment) and _companions(segment)[0].exists():
                 with contextlib.suppress(sqlite3.Error):  # in use, or damaged: whoever reads it will tell
-                    _fold(sqlite3.connect(segment, timeout=0, isolation_level=None))
+                    self._fold(segment, sqlite3.connect(segment, timeout=0, isolation_level=None))
 
+    def _fold(self, segment: Path, connection: sqlite3.Connection) -> None:
+        """Closes a segment so that it is one file, which can be read without writing; its write-ahead log is erased."""
+        held = self._eraser.hold(_companions(segment)[0])
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.Error as error:  # somebody reads it: it is folded when the next segment begins
+            _log.info("a write-ahead log stays for now: %s", error)
+        connection.close()
+        if held is not None:
+            self._eraser.settle(held)
 
-def _delete(segment: Path) -> None:
-    for file in (segment, *_companions(segment)):
-        file.unlink(missing_ok=True)
+    def _evict(self, segment: Path) -> None:
+        self._eraser.retire(segment, *_companions(segment))
 
-
-def _fold(connection: sqlite3.Connection) -> None:
-    """Closes a segment so that it is one file, which can be read without writing."""
-    try:
-        connection.execute("PRAGMA journal_mode=DELETE")
-    except sqlite3.Error as error:  # somebody reads it: it is folded when the next segment begins
-        _log.info("a write-ahead log stays for now: %s", error)
-    connection.close()
+    def _resume(self) -> None:
+        """Erases what a crash left: files that were being erased, and companions of segments that are gone."""
+        if self._resumed:
+            return
+        self._resumed = True
+        for companion in self._directory.glob(f"{_NAME}{_DATABASE}-*[lm]"):
+            if not companion.with_name(companion.name.rpartition("-")[0]).exists():
+                self._eraser.retire(companion)
+        self._eraser.resume()
 
 
 def _companions(segment: Path) -> tuple[Path, Path]:
