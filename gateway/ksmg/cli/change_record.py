@@ -1,16 +1,19 @@
 """Changes that somebody makes with the command: each is a system event and a line in the log files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ksmg.cli.appliance import Appliance
 from ksmg.stores.locations import open_system_events
 from ksmg.stores.system_events import Name, SystemEvent
+from ksmg.system.account import acting_as_owner
 from ksmg.system.syslog import Syslog, line
 
 
 def record_change(here: Appliance, name: Name, detail: Mapping[str, Any]) -> None:
-    """Records who did it, and what. Raises sqlite3.Error."""
+    """Records who did it, and what; root too, in the log that is the gateway's account's. Raises sqlite3.Error."""
     event = SystemEvent(name, detail, here.caller)
-    open_system_events(here.policy, here.settings).add(event)
+    with acting_as_owner(Path(here.policy.place("system_events"))):
+        open_system_events(here.policy, here.settings).add(event)
     Syslog("ksmg").send(name.severity, line([("event", name.value), ("account", here.caller), *detail.items()]))
