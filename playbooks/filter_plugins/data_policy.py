@@ -38,10 +38,11 @@ def acl(place: Place, policy: Policy) -> list[str]:
 
 
 def unit_view(policy: Policy, unit: str) -> dict[str, list[str]]:
-    """What a daemon sees of the policy's places: lists `write`, `read` and `hidden`.
+    """What a daemon sees of the policy's places: lists `write`, `read`, `hidden`, `emptied` and `shown`.
 
     Where nothing below a shared directory is opened, the directory is hidden as a whole. So is the directory of the log
-    files: a mount over a single log file would follow the old file when the log is rotated.
+    files: a mount over a single log file would follow the old file when the log is rotated. Where a place beside the
+    log files is opened, such as traces, their directory is emptied, and what is opened is shown in it again.
     """
     rules = policy["units"][unit]
     every = [place["place"] for place in places(policy)]
@@ -49,8 +50,15 @@ def unit_view(policy: Policy, unit: str) -> dict[str, list[str]]:
     shared = [container["path"] for container in policy["containers"]]
     logs = [place["place"].rpartition("/")[0] for place in places(policy) if place["type"] == "log"]
     opened = write + read
+    emptied = [path for path in sorted({*logs}) if any(_holds(path, place) for place in opened)]
     hidden = [path for path in sorted({*shared, *logs, *every}) if not any(_holds(path, place) for place in opened)]
-    return {"write": write, "read": read, "hidden": [path for path in hidden if not _below(path, hidden)]}
+    return {
+        "write": write,
+        "read": read,
+        "hidden": [path for path in hidden if not _below(path, hidden)],
+        "emptied": emptied,
+        "shown": [place for place in opened if _below(place, emptied) and not _below(place, opened)],
+    }
 
 
 def _opened(policy: Policy, selectors: Iterable[str]) -> list[str]:

@@ -31,6 +31,16 @@ def test_every_place_that_a_unit_does_not_open_is_hidden(filters: Any, unit: str
 
 
 @pytest.mark.parametrize("unit", UNITS)
+def test_where_a_unit_opens_a_place_beside_the_log_files_it_sees_no_log_file(filters: Any, unit: str) -> None:
+    view = filters.unit_view(POLICY, unit)
+    for place in (place["place"] for place in filters.places(POLICY) if place["type"] == "log"):
+        assert place.rpartition("/")[0] in view["emptied"] + view["hidden"]
+    assert {place for place in view["write"] if place.startswith("/var/log/")} <= {
+        place for shown in view["shown"] for place in view["write"] if place == shown or place.startswith(f"{shown}/")
+    }
+
+
+@pytest.mark.parametrize("unit", UNITS)
 def test_a_view_opens_as_many_places_as_its_unit_names(filters: Any, unit: str) -> None:
     view, rules = filters.unit_view(POLICY, unit), POLICY["units"][unit]
     assert len(view["write"]) >= len(rules["write"])

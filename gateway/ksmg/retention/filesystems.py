@@ -15,6 +15,8 @@ _DEVICE, _ROOT, _POINT = 2, 3, 4
 """Columns of mountinfo, proc_pid_mountinfo(5)."""
 _HIDING = "/systemd/inaccessible/"
 """What systemd mounts over the places of InaccessiblePaths=, systemd.exec(5)."""
+_EMPTY = "tmpfs"
+"""What systemd mounts over the directory that TemporaryFileSystem= empties. No place with a cap is in memory."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -42,7 +44,7 @@ def parse_mounts(text: str) -> MountTable:
     columns = (line.split(" ") for line in text.splitlines())
     found: dict[PurePosixPath, str] = {}
     for line in columns:
-        if _HIDING not in line[_ROOT]:
+        if _HIDING not in line[_ROOT] and _EMPTY not in line:
             found[PurePosixPath(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), line[_POINT]))] = line[_DEVICE]
     return MountTable(tuple(Mount(point, device) for point, device in found.items()))
 
