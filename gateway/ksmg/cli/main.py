@@ -33,6 +33,8 @@ VERBS = (
     "policy",
     "audit",
     "trace",
+    "diag",
+    "dumps",
     "password-hash",
 )
 """The verbs; each is a module of this package."""
