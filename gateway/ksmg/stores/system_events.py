@@ -1,26 +1,27 @@
-"""The system event log: what happens to the appliance rather than to a message, and who caused it."""
+"""The system event log: what happens to the appliance rather than to a message, who caused it, and from where.
+
+Its records are chained, see `audit_chain`: that one was altered or is missing is found by `ksmg audit verify`.
+"""
 
 import contextlib
 import enum
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ksmg.stores import audit_chain_table as table
+from ksmg.stores.audit_chain import START, Finding, Link, Witnesses, examine
+from ksmg.stores.erasure import scrub_write_ahead_log
 from ksmg.stores.segments import transaction
 from ksmg.system.account import caller
+from ksmg.system.origin import origin
 from ksmg.system.syslog import Severity
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL,
-    detail TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS event_time ON event (time);
-"""
+_SELECTED = "number, digest, time, name, account, origin, detail"
 
 
 class Name(enum.Enum):
@@ -96,12 +97,6 @@ class Name(enum.Enum):
     """Somebody erased a person where the policy allows it."""
     STATEMENT_PRINTED = "statement_printed"
     """Somebody had the data-protection statement printed; the detail has the SHA-256 of what it said."""
-    SUBJECT_FOUND = "subject_found"
-    """Somebody looked for everything about a person; who it is, is not told."""
-    SUBJECT_EXPORTED = "subject_exported"
-    """Somebody copied everything about a person to an archive."""
-    SUBJECT_ERASED = "subject_erased"
-    """Somebody erased a person where the policy allows it."""
     EVENTS_LOST = "events_lost"
     """Events could not be stored; they are in the log files only."""
     ACCESS_AUDITED = "access_audited"
@@ -140,6 +135,8 @@ class Name(enum.Enum):
     """The records of this log were compared with their digests and with the signed checkpoints."""
     TRAIL_ALTERED = "trail_altered"
     """A record of this log was altered or is missing."""
+    UNREADABLE = "unreadable"
+    """A record that was altered so that it cannot be read any more; nobody raises it."""
     EVENTS_DAMAGED = "events_damaged"
     """A part of the message event log is damaged and was set aside; its events cannot be searched."""
 
@@ -176,62 +173,157 @@ _SEVERITY = {
 
 @dataclass(frozen=True)
 class SystemEvent:
-    """One event. `account` is who caused it; the one that a component runs as when it was nobody else."""
+    """One event. `account` is who caused it; the one that a component runs as when it was nobody else.
+
+    `origin` is where they were: the address that they signed in from, their terminal, or the unit that did it.
+    """
 
     name: Name
     detail: Mapping[str, Any] = field(default_factory=dict)
     account: str = field(default_factory=caller)
     time: float = field(default_factory=time.time)
+    origin: str = field(default_factory=origin)
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event and its place in the chain."""
+
+    link: Link
+    event: SystemEvent
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which events are looked for; what is empty does not matter. Texts are contained, without regard to case."""
+
+    names: tuple[Name, ...] = ()
+    account: str = ""
+    origin: str = ""
+    text: str = ""
+    since: float = 0.0
+    until: float | None = None
+    before: int | None = None
+    """Numbers below this one: where an earlier page ended."""
 
 
 class SystemEventLog:
-    """The log: 100,000 records unless set otherwise, the oldest first. Several processes may write to it."""
+    """The log: 100,000 records unless set otherwise, the oldest first. Several processes may write to it.
 
-    def __init__(self, directory: Path, records: int) -> None:
+    `announce` hears the number and the digest of the newest record after each transaction.
+    """
+
+    def __init__(self, directory: Path, records: int, announce: Callable[[Link], None] | None = None) -> None:
         self._file = directory / "events.sqlite"
         self._records = records
+        self._announce = announce
 
     def add(self, event: SystemEvent) -> None:
         """Stores an event. Raises sqlite3.Error."""
         self.add_all([event])
 
-    def add_all(self, events: Iterable[SystemEvent]) -> None:
-        """Stores events in one transaction. Raises sqlite3.Error."""
-        rows = [(e.time, e.name.value, e.account, json.dumps(e.detail, ensure_ascii=False)) for e in events]
-        with contextlib.closing(self._open()) as connection, transaction(connection):
-            connection.executemany("INSERT INTO event (time, name, account, detail) VALUES (?,?,?,?)", rows)
-            connection.execute(
-                "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?", (self._records,)
-            )
+    def add_all(self, events: Iterable[SystemEvent], known: Mapping[str, str] | None = None) -> None:
+        """Stores events in one transaction, durably, and what a watcher knows now. Raises sqlite3.Error."""
+        rows = [(e.time, e.name.value, e.account, e.origin, json.dumps(e.detail, ensure_ascii=False)) for e in events]
+        with contextlib.closing(self._open()) as connection:
+            with transaction(connection):
+                link = table.append(connection, rows)
+                table.remember(connection, known or {})
+                evicted = table.evict(connection, self._records)
+            if evicted:
+                _forget(connection)
+        if rows and self._announce:
+            self._announce(link)
+
+    def recall(self, name: str) -> str | None:
+        """What a watcher knew last. Raises sqlite3.Error."""
+        with self._reading() as connection:
+            return table.recall(connection, name) if connection else None
 
     def newest(self, limit: int = 100, since: float = 0.0) -> list[SystemEvent]:
         """The newest events, newest first."""
-        if not self._file.exists():
-            return []
-        statement = "SELECT name, account, detail, time FROM event WHERE time >= ? ORDER BY number DESC LIMIT ?"
-        with contextlib.closing(self._open()) as connection:
-            rows = connection.execute(statement, (since, limit)).fetchall()
-        return [SystemEvent(Name(name), json.loads(detail), account, when) for name, account, detail, when in rows]
+        return [found.event for found in self.search(Sought(since=since), limit)]
+
+    def search(self, sought: Sought, limit: int = 100) -> list[StoredEvent]:
+        """Events that match, newest first."""
+        conditions, values = _conditions(sought)
+        statement = f"SELECT {_SELECTED} FROM event WHERE {conditions} ORDER BY number DESC LIMIT ?"
+        with self._reading() as connection:
+            rows = connection.execute(statement, (*values, limit)).fetchall() if connection else []
+        return [_stored(row) for row in rows]
 
     def count(self) -> int:
         """Records that are kept."""
-        if not self._file.exists():
-            return 0
-        with contextlib.closing(self._open()) as connection:
-            return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+        return int(self._value("SELECT count(*) FROM event") or 0)
 
     def oldest(self) -> float | None:
         """The time of the oldest record; None when there is none."""
-        if not self._file.exists():
-            return None
-        with contextlib.closing(self._open()) as connection:
-            found = connection.execute("SELECT min(time) FROM event").fetchone()[0]
+        found = self._value("SELECT min(time) FROM event")
         return None if found is None else float(found)
+
+    def end(self) -> Link | None:
+        """The newest record's place, safe from a power cut; None when there is none. Raises sqlite3.Error."""
+        with self._reading() as connection:
+            return table.end(connection) if connection else None
+
+    def examine(self, checkpoints: Sequence[Link]) -> list[Finding]:
+        """What is wrong with the records, in themselves and beside signed checkpoints. Raises sqlite3.Error."""
+        with self._reading() as connection:
+            if connection is None:
+                return list(examine([], Witnesses(START, None, tuple(checkpoints))))
+            connection.execute("BEGIN")
+            witnesses = Witnesses(table.anchor(connection), table.end(connection), tuple(checkpoints))
+            return list(examine(table.records(connection), witnesses))
+
+    def _value(self, statement: str) -> Any:
+        with self._reading() as connection:
+            return connection.execute(statement).fetchone()[0] if connection else None
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """The database; None when there is none yet."""
+        if not self._file.exists():
+            yield None
+            return
+        with contextlib.closing(self._open()) as connection:
+            yield connection
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file, timeout=5, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
-        connection.executescript(_SCHEMA)
+        table.prepare(connection)
         return connection
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    """Overwrites what was evicted in the write-ahead log."""
+    with contextlib.suppress(sqlite3.OperationalError):  # others use it: the next eviction does it
+        scrub_write_ahead_log(connection)
+
+
+def _conditions(sought: Sought) -> tuple[str, list[Any]]:
+    """SQL's condition and its values."""
+    chosen: list[tuple[str, Any]] = [("time >= ?", sought.since)]
+    if sought.until is not None:
+        chosen.append(("time < ?", sought.until))
+    if sought.before is not None:
+        chosen.append(("number < ?", sought.before))
+    for column in ("account", "origin", "text"):
+        if value := getattr(sought, column):
+            chosen.append((f"instr(lower({'detail' if column == 'text' else column}), ?)", value.lower()))
+    if sought.names:
+        marks = ",".join("?" * len(sought.names))
+        chosen.append((f"name IN ({marks})", [name.value for name in sought.names]))
+    values = [each for _, value in chosen for each in (value if isinstance(value, list) else [value])]
+    return " AND ".join(condition for condition, _ in chosen), values
+
+
+def _stored(row: tuple[Any, ...]) -> StoredEvent:
+    number, digest, when, name, account, place, detail = row
+    try:
+        event = SystemEvent(Name(name), json.loads(detail), account, when, place)
+    except ValueError:
+        event = SystemEvent(Name.UNREADABLE, {"name": name, "text": detail}, account, when, place)
+    return StoredEvent(Link(number, digest), event)
