@@ -34,14 +34,19 @@ _COLUMNS = ("row", "place", "kind", "time", "id", "text")
 @contextlib.contextmanager
 def new_file(target: Path) -> Iterator[BinaryIO]:
     """A file of root alone that gets its name when all of it is on disk. Raises OSError; there is none then."""
-    if target.exists():
-        raise FileExistsError(f"{target} exists already")
-    descriptor = os.open(target.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w+b") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-        os.link(f"/proc/self/fd/{file.fileno()}", target, follow_symlinks=True)
+    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if target.exists():
+            raise FileExistsError(f"{target} exists already")
+        descriptor = os.open(target.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(f"/proc/self/fd/{file.fileno()}", target.name, dst_dir_fd=directory, follow_symlinks=True)
+            os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def write_archive(file: BinaryIO, places: Iterable[Holder], matcher: Matcher, facts: dict[str, Any]) -> dict[str, int]:
