@@ -74,10 +74,10 @@ class Switch(Dumps):
     def __init__(self, policy: DataPolicy, pattern: Path) -> None:
         self.now = 1000.0
         pattern.write_text(OFF + "\n")
-        super().__init__(policy, pattern, lambda: self.now)
+        super().__init__(policy, pattern, lambda: self.now, pattern.with_name("container"))
 
     def on(self, hours: int = 24) -> None:
-        self.enable(hours, console=lambda: "4:1", own_kernel=lambda: True)
+        self.enable(hours, console=lambda: "4:1")
 
 
 @pytest.fixture
@@ -96,20 +96,25 @@ def dumps(moved: DataPolicy, pattern: Path) -> Switch:
     return Switch(moved, pattern)
 
 
+def enabled(pattern: Path) -> bool:
+    return state(pattern=pattern, container=pattern.with_name("container")).enabled
+
+
 def refuse() -> str:
     raise NotOnConsole("The terminal is not the machine's console.")
 
 
 def test_away_from_the_console_nothing_changes(dumps: Switch, pattern: Path) -> None:
     with pytest.raises(NotOnConsole):
-        dumps.enable(1, console=refuse, own_kernel=lambda: True)
-    assert (state(pattern=pattern).enabled, dumps.noted()) == (False, {})
+        dumps.enable(1, console=refuse)
+    assert (enabled(pattern), dumps.noted()) == (False, {})
 
 
 def test_in_a_container_the_kernel_is_left_alone(dumps: Switch, pattern: Path) -> None:
+    pattern.with_name("container").write_text("lxc")
     with pytest.raises(DumpsRefused, match="another machine's"):
-        dumps.enable(1, console=lambda: "4:1", own_kernel=lambda: False)
-    assert not state(pattern=pattern).enabled
+        dumps.on()
+    assert pattern.read_text().strip() == OFF
 
 
 @pytest.mark.parametrize("hours", [0, 25])
@@ -138,7 +143,7 @@ def test_switched_off_they_are_overwritten_and_gone(dumps: Switch, moved: DataPo
     with core.open("rb") as opened:
         assert dumps.disable() == 1
         assert opened.read() == bytes(6)
-    assert (list(place.iterdir()), state(pattern=pattern).enabled, dumps.over()) == ([], False, False)
+    assert (list(place.iterdir()), enabled(pattern), dumps.over()) == ([], False, False)
 
 
 def test_a_reminder_is_due_twice_a_day(dumps: Switch) -> None:

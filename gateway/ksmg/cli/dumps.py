@@ -34,6 +34,8 @@ def run_status(chosen: argparse.Namespace) -> int:
         return ExitCode.DONE
     until = f" until {local_time(found.until)}" if found.until else ""
     print(f"Dumps are on{until}." if found.enabled else "Dumps are off.")
+    if not found.own_kernel:
+        print("This is a container: its kernel is another machine's, and dumps cannot be switched on from here.")
     for path in kept:
         print(f"{path} ({size(path.stat().st_size)})")
     return ExitCode.DONE

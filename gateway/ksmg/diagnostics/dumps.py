@@ -6,7 +6,6 @@ start. While dumps are on, the kernel hands each to `dump_writer`, which keeps i
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from ksmg.policy import DataPolicy
 from ksmg.stores.durable import erase_file, sync_directory
 
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
+CONTAINER = Path("/run/systemd/container")
+"""There when systemd runs in a container, systemd.io's "Container Interface"."""
 OFF = "|/bin/false"
 """No dump, for nobody: as in sysctl.d/90-hardening.conf."""
 ON = "|/usr/bin/python3 -I -m ksmg.diagnostics.dump_writer %P %s %t %e"
@@ -38,10 +39,14 @@ class DumpState:
 
     enabled: bool
     until: float | None = None
+    own_kernel: bool = True
+    """False in a container: the kernel is another machine's, and decides about dumps there."""
 
 
-def state(policy: DataPolicy | None = None, pattern: Path = CORE_PATTERN) -> DumpState:
+def state(policy: DataPolicy | None = None, pattern: Path = CORE_PATTERN, container: Path = CONTAINER) -> DumpState:
     """What is in force. Anybody may ask; only root, who gives the policy, hears when it ends. Raises OSError."""
+    if container.exists():
+        return DumpState(False, own_kernel=False)
     if pattern.read_text().strip() == OFF:
         return DumpState(False)
     noted = {} if policy is None or os.geteuid() != 0 else Dumps(policy).noted()
@@ -54,33 +59,28 @@ def dump_files(policy: DataPolicy) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
-def has_own_kernel() -> bool:
-    """Whether this is no container."""
-    return subprocess.run(["systemd-detect-virt", "--container", "--quiet"], check=False).returncode != 0
-
-
 class Dumps:
     """The switch and its place. Everything here is for root."""
 
     def __init__(
-        self, policy: DataPolicy, pattern: Path = CORE_PATTERN, clock: Callable[[], float] = time.time
+        self,
+        policy: DataPolicy,
+        pattern: Path = CORE_PATTERN,
+        clock: Callable[[], float] = time.time,
+        container: Path = CONTAINER,
     ) -> None:
         self._policy = policy
         self._directory = Path(dump_location(policy).place)
         self._pattern = pattern
         self._clock = clock
+        self._container = container
 
-    def enable(
-        self,
-        hours: int,
-        console: Callable[[], str] = require_console,
-        own_kernel: Callable[[], bool] = has_own_kernel,
-    ) -> DumpState:
+    def enable(self, hours: int, console: Callable[[], str] = require_console) -> DumpState:
         """Switches dumps on. Raises NotOnConsole, DumpsRefused or OSError; then nothing has changed."""
         if os.geteuid() != 0:
             raise DumpsRefused("Only the superuser may switch dumps on.")
         console()
-        if not own_kernel():
+        if self._container.exists():
             raise DumpsRefused("This is a container: its kernel is another machine's, and is not changed from here.")
         if not 1 <= hours <= MOST_HOURS:
             raise DumpsRefused(f"Dumps can be on for 1 to {MOST_HOURS} hours.")
@@ -91,7 +91,7 @@ class Dumps:
 
     def disable(self) -> int:
         """Switches dumps off and overwrites those that there are; returns how many. Raises OSError."""
-        if self._pattern.read_text().strip() != OFF:
+        if self._on():
             self._pattern.write_text(OFF)
         kept = dump_files(self._policy)
         for path in (*kept, *self._directory.glob("*.new"), self._directory / _STATE):
@@ -101,15 +101,15 @@ class Dumps:
 
     def over(self) -> bool:
         """Whether dumps have to go: their time is over, or the machine was started anew, which switches them off."""
-        noted, on = self.noted(), self._pattern.read_text().strip() != OFF
-        if not on:
+        noted = self.noted()
+        if not self._on():
             return bool(noted) or bool(dump_files(self._policy))
         return not self._clock() < noted.get("until", 0.0)
 
     def due(self) -> bool:
         """Whether somebody should be reminded that dumps are on; notes that it is done."""
         noted, now = self.noted(), self._clock()
-        if self._pattern.read_text().strip() == OFF or now < noted.get("reminded", 0.0) + _REMIND_SECONDS:
+        if not self._on() or now < noted.get("reminded", 0.0) + _REMIND_SECONDS:
             return False
         self._note({**noted, "reminded": now})
         return True
@@ -122,6 +122,9 @@ class Dumps:
             return {}
         except ValueError:  # a note that was cut off by a power cut: dumps end at once
             return {"until": 0.0, "reminded": 0.0}
+
+    def _on(self) -> bool:
+        return state(pattern=self._pattern, container=self._container).enabled
 
     def _note(self, noted: dict[str, float]) -> None:
         new = self._directory / (_STATE + ".new")
