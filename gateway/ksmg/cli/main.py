@@ -31,6 +31,7 @@ VERBS = (
     "certificates",
     "dkim",
     "policy",
+    "statement",
     "audit",
     "trace",
     "diag",
