@@ -5,6 +5,9 @@ from ksmg.filter.answers import reply_text
 from ksmg.filter.case import Case
 from ksmg.milter.packets import Packet
 
+_NEW_BODY = b"b"
+"""The packet that replaces a body: what is in messages is in the trace of the protocol, and nowhere else."""
+
 
 def trace_case(trace: Trace, case: Case, packets: list[Packet], failure: str) -> None:
     """A line for the message, one for what failed, and at debug one for each verdict, decision and change."""
@@ -25,4 +28,5 @@ def _trace_details(trace: Trace, case: Case, packets: list[Packet]) -> None:
     for group, decision in zip(case.groups, case.decisions, strict=True):
         trace.write(f"{case.id} rule {group.rule.name!r} for {group.recipients}: {decision}", Level.DEBUG)
     for packet in packets:
-        trace.write(f"{case.id} packet {shown(packet.command)}: {shown(packet.data)}", Level.DEBUG)
+        data = f"{len(packet.data)} bytes" if packet.command == _NEW_BODY else shown(packet.data)
+        trace.write(f"{case.id} packet {shown(packet.command)}: {data}", Level.DEBUG)

@@ -44,10 +44,12 @@ class Inspector:
         certainly hold nothing.
         """
         structure = self._walked(spooled)
-        if structure is not None:
-            return structure
-        async with self._turn:
-            return await self._ask(spooled)
+        if structure is None:
+            async with self._turn:
+                structure = await self._ask(spooled)
+        if _trace.enabled:
+            _traced(spooled, structure)
+        return structure
 
     def _walked(self, spooled: SpooledMessage) -> Structure | None:
         """What is in it, as long as nothing is to be opened; None for what is left to the service.
