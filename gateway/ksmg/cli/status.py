@@ -10,8 +10,9 @@ from ksmg.checks.catalogue import make_checks
 from ksmg.cli.appliance import Appliance, appliance
 from ksmg.cli.certificates import certificate_rows
 from ksmg.cli.failure import ExitCode
-from ksmg.cli.output import print_json, print_table, size
+from ksmg.cli.output import local_time, print_json, print_table, size
 from ksmg.cli.verb import Verbs, add_verb
+from ksmg.diagnostics import dumps, trace
 from ksmg.engines.failure import EngineFailure
 from ksmg.stores.locations import (
     gateway_account,
@@ -65,6 +66,7 @@ def collect() -> dict[str, Any]:
     here = appliance()
     certificates = certificate_rows(here)
     queue = _queue_length()
+    diagnostics = _diagnostics(here)
     services = _services()
     become(gateway_account(here.policy))
     engines = asyncio.run(_engines(here))
@@ -78,6 +80,7 @@ def collect() -> dict[str, Any]:
         "engines": engines,
         "stores": _stores(here),
         "queue": queue,
+        "diagnostics": diagnostics,
         "certificates": certificates,
         "admin_password_set": here.settings["admin_password_hash"] is not None,
     }
@@ -94,6 +97,12 @@ def _service_state(unit: str, states: dict[str, str]) -> str:
     state = states.get(unit, "unknown")
     waiting = state == "inactive" and states.get(STARTED_BY_SOCKET.get(unit, "")) == "active"
     return "waiting" if waiting else state
+
+
+def _diagnostics(here: Appliance) -> dict[str, Any]:
+    """Whether dumps are made, and which components are traced."""
+    found = dumps.state(here.policy)
+    return {"dumps": found.enabled, "dumps_until": found.until, "traces": trace.levels(here.settings)}
 
 
 def _queue_length() -> int | None:
@@ -170,6 +179,14 @@ def _print(state: dict[str, Any]) -> None:
     )
     print()
     print(f"Queue: {'unknown' if state['queue'] is None else state['queue']} messages")
+    _print_diagnostics(state["diagnostics"])
+
+
+def _print_diagnostics(diagnostics: dict[str, Any]) -> None:
+    until = f" until {local_time(diagnostics['dumps_until'])}" if diagnostics["dumps_until"] else ""
+    print(f"Dumps: {f'ON{until}' if diagnostics['dumps'] else 'off'}")
+    traced = ", ".join(f"{component} ({level})" for component, level in diagnostics["traces"].items())
+    print(f"Traces: {traced or 'off'}")
 
 
 def _store_row(store: dict[str, Any]) -> tuple[str, str, str]:
