@@ -34,8 +34,9 @@ SHOWN_TYPES = frozenset({"domain", "address", "list", "whole", "word", "text"})
 """Types of settings that are packed. A type that is not here, such as a hash or a password, is not."""
 UNITS = (
     "ksmg-filter", "ksmg-inspect", "ksmg-submit", "ksmg-web", "ksmg-certificates", "postfix", "opendkim", "nginx",
-    "clamav-daemon", "clamav-freshclam", "rspamd", "rsyslog", "nftables", "ssh",
+    "clamav-daemon", "clamav-freshclam", "rspamd", "rsyslog", "nftables",
 )  # fmt: skip
+"""Whose state and journal is packed. Not that of SSH: what administrators and their tools do is in its journal."""
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "status.json": ("ksmg", "status", "--json"),
     "units": ("systemctl", "list-units", "--all", "--no-pager", "--plain"),
@@ -51,7 +52,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "processes": ("ps", "-eo", "pid,user,rss,pcpu,etime,comm"),
     "addresses": ("ip", "-brief", "address"),
     "listening": ("ss", "--tcp", "--udp", "--listening", "--numeric"),
-    "counters": ("nft", "list", "counters"),
+    "firewall": ("nft", "--numeric", "list", "ruleset"),
     "mail_server": (
         "postconf", "mail_version", "myhostname", "mynetworks", "relay_domains", "smtpd_milters", "non_smtpd_milters",
         "milter_default_action", "message_size_limit", "smtpd_tls_security_level", "smtp_tls_security_level",
