@@ -16,7 +16,7 @@ class Client:
 
     def greeted(self, helo: bytes) -> "Client":
         """The same client after HELO or EHLO."""
-        return replace(self, helo=helo)
+        return Client(self.address, self.hostname, helo)
 
 
 @dataclass(frozen=True)

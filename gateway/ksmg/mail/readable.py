@@ -16,6 +16,8 @@ def readable(value: bytes | str) -> str:
     UTF-8 where it is, escapes where it is not, no control or direction-changing characters.
     """
     text = value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+    if text.isascii() and text.isprintable():  # nearly all
+        return text.strip()[:LONGEST_TEXT]
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # lone surrogates cannot be stored
     return _CONTROL.sub(" ", text).strip()[:LONGEST_TEXT]
 

@@ -29,11 +29,12 @@ class SpooledMessage:
     When a large one cannot be written (`failure` says why), the rest is dropped and the message counts as unscanned.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, directory: str) -> None:
         self.size = 0
         self.failure: OSError | None = None
         self.header_counts: Counter[bytes] = Counter()
-        self._path = path
+        self._directory = directory
+        self._path = Path()
         self._pieces: list[bytes] = []
         self._kept: dict[bytes, tuple[bytes, bytes]] = {}
         self._in_body = False
@@ -56,7 +57,7 @@ class SpooledMessage:
 
     def room(self) -> int:
         """Bytes that are free where its file is, or would be. Raises OSError."""
-        found = os.statvfs(self._path.parent)
+        found = os.statvfs(self._directory)
         return found.f_bavail * found.f_frsize
 
     @property
@@ -67,10 +68,10 @@ class SpooledMessage:
     def add_header(self, name: bytes, value: bytes) -> None:
         """Spools one field; its value begins with whatever stood after the colon, its lines are separated by LF."""
         folded = name.lower()
-        self.header_counts[folded] += 1
+        self.header_counts[folded] = self.header_counts.get(folded, 0) + 1
         if folded in _KEPT_HEADERS and folded not in self._kept:
             self._kept[folded] = (name, value[:_LONGEST_KEPT_VALUE])
-        self._write(name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n")
+        self._write(b"%b:%b\r\n" % (name, value.replace(b"\n", b"\r\n") if b"\n" in value else value))
 
     def add_body(self, data: bytes) -> None:
         """Spools a piece of the body; the first one ends the headers."""
@@ -112,6 +113,7 @@ class SpooledMessage:
             self._fail(error)
 
     def _to_file(self) -> None:
+        self._path = Path(self._directory, f"{_NAMES.getrandbits(128):032x}.eml")
         self._file = open(self._path, "xb", buffering=_BUFFER, opener=_private)  # noqa: SIM115 - closed in __exit__
         self._file.writelines(self._pieces)
         self._pieces = []
@@ -142,6 +144,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._place = str(directory)
 
     def empty(self) -> None:
         """Removes what an earlier run left. Raises OSError when the directory is missing or not ours."""
@@ -152,8 +155,8 @@ class Spool:
                 entry.unlink(missing_ok=True)
 
     def new_message(self) -> SpooledMessage:
-        """A file for a message that begins; it is removed when the `with` block ends."""
-        return SpooledMessage(self._directory / f"{_NAMES.getrandbits(128):032x}.eml")
+        """A message that begins. Its file, if it gets one, is removed when the `with` block ends."""
+        return SpooledMessage(self._place)
 
 
 _KEPT_HEADERS = frozenset({b"subject", b"message-id", b"content-type", b"content-disposition"})

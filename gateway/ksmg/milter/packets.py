@@ -51,5 +51,6 @@ class PacketParser:
                 break
             start = body + length
             packets.append(Packet(data[body : body + 1], data[body + 1 : start]))
-        self._buffer[:] = data[start:]
+        if start < end or self._buffer:
+            self._buffer[:] = data[start:]
         return packets

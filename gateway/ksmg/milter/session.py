@@ -89,7 +89,7 @@ class Session:
         Its three frequent commands are taken straight from their packets: a message has dozens of them.
         """
         while True:
-            packet = await self._next_packet()
+            packet = self._waiting.popleft() if self._waiting else await self._next_packet()
             match packet.command:
                 case b"B":
                     spooled.add_body(packet.data)
@@ -128,7 +128,8 @@ class Session:
         """All macros of this message; of one that came more than once, what came at the earliest stage."""
         told: dict[str, bytes] = {}
         for packet in self._macros.values():
-            told = {**commands.macros_of(packet.data), **told}
+            if len(packet.data) != 1:  # a stage alone
+                told = {**commands.macros_of(packet.data), **told}
         return told
 
     async def _next_packet(self) -> Packet:

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii
@@ -20,7 +21,8 @@ DEVICE = Path("/dev/log")
 FACILITY_LOCAL0 = 16
 LONGEST_LINE = 7_900
 """Bytes; rsyslog's default maximum is 8 kB."""
-_TIMEOUT = 1.0
+_TIMEOUT = struct.pack("ll", 1, 0)
+"""One second, as `struct timeval`."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -87,7 +89,7 @@ class Syslog:
     def _connected(self) -> socket.socket:
         if self._socket is None:
             opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            opened.settimeout(_TIMEOUT)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEOUT)  # Python's own asks poll(2) each time
             try:
                 opened.connect(str(self._device))
             except OSError:
