@@ -37,13 +37,13 @@ def as_somebody(who: Credentials, action: Callable[[int], Any], inside: int | No
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        answer: dict[str, Any] = {"error": "ended early"}
+        answer: dict[str, Any] = {"error": "ended early", "number": 0}
         try:
             descriptors = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             _enter(who, inside)
             answer = {"answer": action(descriptors)}
         except OSError as error:
-            answer = {"error": str(error)}
+            answer = {"error": error.strerror or str(error), "number": error.errno or 0}
         finally:
             with suppress(OSError):
                 _send(writer, json.dumps(answer).encode())
@@ -52,9 +52,9 @@ def as_somebody(who: Credentials, action: Callable[[int], Any], inside: int | No
     with open(reader, encoding="utf-8") as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    found = json.loads(text) if text else {"error": "ended early"}
+    found = json.loads(text) if text else {"error": "ended early", "number": 0}
     if "error" in found:
-        raise ChildProcessError(found["error"])
+        raise OSError(found["number"], found["error"])
     return found["answer"]
 
 

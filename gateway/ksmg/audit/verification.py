@@ -172,16 +172,23 @@ def _running_services(machine: Machine) -> dict[str, int]:
 
 
 def _services(machine: Machine, every: tuple[Probe, ...], services: dict[str, int]) -> Iterator[Difference]:
-    """Trials in each service's sandbox: as its account, and with the credentials of each of its processes."""
-    for unit, pid in services.items():
-        account = machine.directory.account(machine.policy.units[unit].account)
-        kinds = {process.who for process in machine.processes if process.unit == unit}
-        kinds |= {_as_account(machine, account)} if account else set()
-        results = [try_as(who, every, pid) for who in sorted(kinds, key=repr)]
-        merged = tuple(_together(found) for found in zip(*results, strict=True))
-        yield from service_differences(
-            every, {unit: merged}, lambda name, place: may_in_unit(machine.policy, name, place)
-        )
+    """Trials in each service's sandbox; one that ends meanwhile is taken out of the services that run."""
+    for unit, pid in list(services.items()):
+        try:
+            found = {unit: _in_service(machine, every, unit, pid)}
+        except (FileNotFoundError, ProcessLookupError):
+            del services[unit]
+            continue
+        yield from service_differences(every, found, lambda name, place: may_in_unit(machine.policy, name, place))
+
+
+def _in_service(machine: Machine, every: tuple[Probe, ...], unit: str, pid: int) -> tuple[Found, ...]:
+    """What a service can do: as its account, and with the credentials of each of its processes."""
+    account = machine.directory.account(machine.policy.units[unit].account)
+    kinds = {process.who for process in machine.processes if process.unit == unit}
+    kinds |= {_as_account(machine, account)} if account else set()
+    results = [try_as(who, every, pid) for who in sorted(kinds, key=repr)]
+    return tuple(_together(found) for found in zip(*results, strict=True))
 
 
 def _together(found: tuple[Found, ...]) -> Found:

@@ -32,11 +32,11 @@ def run(chosen: argparse.Namespace) -> int:
         found = verify(load_policy())
     except subprocess.SubprocessError as error:
         raise CommandFailure(f"systemd does not say what runs: {error}", "Try `systemctl show`.") from None
-    _record(store_appliance(), found)
     if chosen.json:
         print_json(found.document())
     else:
         _print(found)
+    _record(store_appliance(), found)
     return ExitCode.DIFFERENT if found.differences else ExitCode.DONE
 
 

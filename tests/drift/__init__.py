@@ -1,0 +1,1 @@
+"""Drift, seeded on a running appliance: `ksmg audit access` names each kind of it."""
