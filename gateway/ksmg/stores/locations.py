@@ -12,6 +12,7 @@ from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.message_store import MessageStore, StoredMessage
 from ksmg.stores.statistics import Statistics
 from ksmg.stores.system_events import SystemEventLog
+from ksmg.stores.trail_line import announce
 
 FILTER_UNIT = "ksmg-filter.service"
 
@@ -66,7 +67,7 @@ def open_statistics(policy: DataPolicy) -> Statistics:
 def open_system_events(policy: DataPolicy, settings: Settings) -> SystemEventLog:
     """The system event log."""
     records = settings.number("system_events.records", policy.retention("system_events").records)
-    return SystemEventLog(Path(policy.place("system_events")), records)
+    return SystemEventLog(Path(policy.place("system_events")), records, announce)
 
 
 def _cap(cap: int | None) -> int:
