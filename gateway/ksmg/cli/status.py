@@ -6,6 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ksmg.audit.proof import last_proof
 from ksmg.checks.catalogue import make_checks
 from ksmg.cli.appliance import Appliance, appliance
 from ksmg.cli.certificates import certificate_rows
@@ -79,6 +80,7 @@ def collect() -> dict[str, Any]:
         "services": services,
         "engines": engines,
         "stores": _stores(here),
+        "access": last_proof(open_system_events(here.policy, here.settings)),
         "queue": queue,
         "diagnostics": diagnostics,
         "certificates": certificates,
@@ -179,7 +181,15 @@ def _print(state: dict[str, Any]) -> None:
     )
     print()
     print(f"Queue: {'unknown' if state['queue'] is None else state['queue']} messages")
+    print(f"Access: {_access(state['access'])}")
     _print_diagnostics(state["diagnostics"])
+
+
+def _access(proof: dict[str, Any] | None) -> str:
+    if proof is None:
+        return "never proven; 'ksmg audit access' does it"
+    result = f"{proof['differences']} differences" if proof["differences"] else "as the data policy says"
+    return f"{result}, tried on {local_time(proof['time'])} as {proof['accounts']} accounts"
 
 
 def _print_diagnostics(diagnostics: dict[str, Any]) -> None:
