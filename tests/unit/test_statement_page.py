@@ -10,10 +10,13 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 from ksmg.policy import Row
+from ksmg.statement.blocks import Page, Table
 from ksmg.statement.facts import Statement
 from ksmg.statement.forms import Form, rendered
 from ksmg.statement.language import LANGUAGES, Language
 from ksmg.statement.page import CHECK_COMMAND
+from ksmg.statement.pdf import pdf
+from ksmg.statement.pdf_fonts import Font
 from unit.statement_sample import POLICY, PROVEN, sample
 
 PROMISED = {
@@ -239,3 +242,17 @@ def test_pdf_counts_its_sheets() -> None:
     content = rendered(sample(), Form.PDF, Language("en"))
     sheets = content.count(b"/Type /Page ")
     assert [f"page {number} of {sheets}" in pdf_text(content) for number in range(1, sheets + 1)] == [True] * sheets
+
+
+def test_pdf_parts_a_row_that_is_taller_than_a_sheet() -> None:
+    lines = tuple(f"line {number}" for number in range(200))
+    table = Table("Caption", ("Name", "Lines"), (("first", "x"), ("tall", "\n".join(lines))), (30, 70))
+    drawn = pdf_text(pdf(Page("en", "Title", "Subtitle", "foot", "Contents", "page {page} of {pages}", 0.0, (table,))))
+    assert [line for line in lines if f" {line} " not in drawn] == []
+
+
+def test_pdf_breaks_a_word_that_is_wider_than_its_column() -> None:
+    path = "/a-rather-long-directory" * 9
+    lines = list(Font.REGULAR.wrapped(path, 9, 200))
+    assert "".join(lines) == path
+    assert all(Font.REGULAR.width(line, 9) <= 200 and line.endswith("/") for line in lines[:-1])

@@ -13,12 +13,14 @@ from ksmg.statement.pdf_sheets import LEFT, MARK, RIGHT, SOFT, Ink, Sheets
 _TITLE, _SUBTITLE = Ink(Font.BOLD, 22), Ink(Font.REGULAR, 12, SOFT)
 _HEADINGS = {2: Ink(Font.BOLD, 14, MARK), 3: Ink(Font.BOLD, 10.5)}
 _BEFORE = {2: 20.0, 3: 13.0}
-_KEEP = {2: 110.0, 3: 130.0}
+_KEEP = {2: 110.0, 3: 180.0}
 """Room that a heading wants on its sheet, so that what it heads begins there."""
 _TEXT, _SMALL, _CAPTION = Ink(Font.REGULAR, 9.5), Ink(Font.REGULAR, 8), Ink(Font.REGULAR, 7.5, SOFT)
 _FULL = RIGHT - LEFT
 _NAMES = 105.0
 _GAP, _PADDING = 8.0, 3.0
+_MOST = 400.0
+"""A row that is taller than this may be parted over sheets."""
 _COMMAND = re.compile(r"`([^`]*)`")
 
 
@@ -98,13 +100,19 @@ def _code(sheets: Sheets, code: Code) -> None:
 
 def _table(sheets: Sheets, table: Table) -> None:
     element = sheets.root.part("Table")
-    if sheets.room < 60:
+    if sheets.room < _CAPTION.leading + 2 * _SMALL.leading + _height(table, table.rows[0]):
         sheets.turn()
     _flow(sheets, table.caption, _CAPTION, element.part("Caption"))
     sheets.height -= _PADDING
     _header(sheets, table, element.part("TR"))
     for row in table.rows:
         _row(sheets, table, row, element.part("TR"))
+
+
+def _height(table: Table, row: Sequence[str]) -> float:
+    """The room that a row wants at its beginning."""
+    cells = (_cell(text, width, 0) for text, (_, width) in zip(row, _columns(table), strict=True))
+    return min(_SMALL.leading * max(map(len, cells)), _MOST) + 2 * _PADDING
 
 
 def _header(sheets: Sheets, table: Table, row: Element | None) -> None:
@@ -122,13 +130,13 @@ def _header(sheets: Sheets, table: Table, row: Element | None) -> None:
 
 
 def _row(sheets: Sheets, table: Table, row: Sequence[str], element: Element) -> None:
-    """A row; it goes to the next sheet whole, or, when it is taller than a sheet, in parts."""
+    """A row; it goes to the next sheet whole, or, when it is very tall, in parts."""
     columns = _columns(table)
     waiting = [_cell(text, width, place) for place, (text, (_, width)) in enumerate(zip(row, columns, strict=True))]
     parts = [element.part("TH", "/A << /O /Table /Scope /Row >>"), *(element.part("TD") for _ in row[1:])]
     while any(waiting):
         tallest = max(map(len, waiting))
-        if sheets.room < _SMALL.leading * min(tallest, 40) + 2 * _PADDING:
+        if sheets.room < min(_SMALL.leading * tallest, _MOST) + 2 * _PADDING:
             sheets.turn()
             _header(sheets, table, None)
         fits = int((sheets.room - 2 * _PADDING) / _SMALL.leading)
