@@ -12,7 +12,7 @@ from ksmg.retention.measure import Holding, measure
 from ksmg.settings import Settings
 from ksmg.statement.facts import Identity, Place, Proof, Sent, StatedRow, Statement
 from ksmg.stores.locations import open_system_events
-from ksmg.stores.system_events import Name
+from ksmg.stores.system_events import Name, Sought
 from ksmg.system.account import acting_as_owner
 
 SENDERS = {"updates": "clamav-freshclam.service"}
@@ -59,11 +59,10 @@ def _stated(row: Row, holdings: tuple[Holding, ...]) -> StatedRow:
 def _proof(policy: DataPolicy, settings: Settings) -> Proof | None:
     """The last run of the access verifier that the system event log knows."""
     with acting_as_owner(Path(policy.place("system_events"))):
-        log = open_system_events(policy, settings)
-        events = log.newest(log.count())
-    event = next((event for event in events if event.name is Name.ACCESS_AUDITED), None)
-    if event is None:
+        found = open_system_events(policy, settings).search(Sought(names=(Name.ACCESS_AUDITED,)), limit=1)
+    if not found:
         return None
+    event = found[0].event
     return Proof(
         time=datetime.fromtimestamp(event.time).astimezone(),
         accounts=int(event.detail["accounts"]),
