@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ksmg.subject.person import Person
-from ksmg.subject.spellings import address_spellings, base64_spellings, expression, hints, name_spellings
+from ksmg.subject.spellings import address_spellings, base64_spellings, expression, needles
 
 LONGEST_MATCH = 4096
 """Bytes; more than any spelling of an address takes."""
@@ -29,24 +29,19 @@ class Matcher:
 
     def __init__(self, person: Person) -> None:
         self.person = person
-        spellings = [*address_spellings(person), *(s for name in person.names for s in name_spellings(name))]
-        self._plain = expression(spellings)
+        self._needles = needles(person)
+        self._address = expression(address_spellings(person))
         self._base64 = tuple(base64_spellings(person))
-        given = hints(person)
-        self._hints = tuple(hint for found in given for hint in found)
-        self._always = not all(given)
 
     def suspects(self, data: bytes) -> bool:
         """Whether the person may be in it. Quick, and never wrong when it says no."""
-        if self._always or b"=?" in data:
+        if b"=?" in data or any(coded in data for coded in self._base64):
             return True
         lowered = data.lower()
-        return any(hint in lowered for hint in self._hints) or any(coded in data for coded in self._base64)
+        return any(needle.hint in lowered for needle in self._needles)
 
     def spans(self, data: bytes) -> list[Span]:
         """Everything of the person in it, in order, nothing twice."""
-        if not self.suspects(data):
-            return []
         return _merged([*self._plain_spans(data), *self._base64_spans(data), *self._encoded_words(data)])
 
     def within(self, text: str) -> bool:
@@ -55,11 +50,12 @@ class Matcher:
 
     def names(self, address: str) -> bool:
         """Whether an envelope's address is the person's."""
-        return self._plain.fullmatch(_bytes(address).strip(b"<> ")) is not None
+        return self._address.fullmatch(_bytes(address).strip(b"<> ")) is not None
 
     def _plain_spans(self, data: bytes) -> Iterator[Span]:
-        for match in self._plain.finditer(data):
-            yield Span(*match.span())
+        lowered = data.lower()
+        for needle in self._needles:
+            yield from (Span(*match.span()) for match in needle.matches(data, lowered))
 
     def _base64_spans(self, data: bytes) -> Iterator[Span]:
         for coded in self._base64:
@@ -79,7 +75,7 @@ class Matcher:
         yield from self._in_run(run)
 
     def _in_run(self, run: list["re.Match[bytes]"]) -> Iterator[Span]:
-        if run and self._plain.search(_bytes("".join(map(_decoded, run)))):
+        if run and any(self._plain_spans(_bytes("".join(map(_decoded, run))))):
             yield from (Span(*word.span(3)) for word in run)
 
 

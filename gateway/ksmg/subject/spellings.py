@@ -8,6 +8,7 @@ import base64
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ksmg.subject.person import Person
 
@@ -23,6 +24,9 @@ _VERP = rb"(?:(?<=[+=-])|" + _BEGIN + rb")"
 _SPACE = rb"(?:[\s_+]|=20|%20|\\[nrt]|&nbsp;|=\r?\n)"
 _LEAST_BASE64 = 6
 """Characters; fewer say nothing."""
+_LEAST_HINT = 3
+_LONGEST_CHARACTER, _LONGEST_QUOTE = 12, 3
+"""Bytes of a character, and of a quotation mark, in the longest of its spellings."""
 
 
 def address_spellings(person: Person) -> Iterator[bytes]:
@@ -57,10 +61,52 @@ def base64_spellings(person: Person) -> Iterator[bytes]:
                 yield certain
 
 
-def hints(person: Person) -> tuple[tuple[bytes, ...], ...]:
-    """For the address and each name, what its text has in lower case in each spelling; none: it must be looked for."""
-    addresses = [max((person.local, person.domain), key=lambda part: (min(len(_run(part)), 4), part == person.local))]
-    return tuple((_run(text),) if len(_run(text)) > 1 else () for text in (*addresses, *person.names))
+@dataclass(frozen=True)
+class Needle:
+    """Something to look for. `hint` is in every spelling, in lower case, with at most `reach` bytes before it.
+
+    Without a hint every place has to be tried, which takes a hundred times longer.
+    """
+
+    pattern: "re.Pattern[bytes]"
+    hint: bytes
+    reach: int
+
+    def matches(self, data: bytes, lowered: bytes) -> Iterator["re.Match[bytes]"]:
+        """Every match, in order; `lowered` is the data in lower case."""
+        if not self.hint:
+            yield from self.pattern.finditer(data)
+            return
+        done, at = 0, lowered.find(self.hint)
+        while at >= 0:
+            match = self._around(data, max(done, at - self.reach), at)
+            if match:
+                yield match
+                done = match.end()
+            at = lowered.find(self.hint, max(done, at + 1))
+
+    def _around(self, data: bytes, first: int, last: int) -> "re.Match[bytes] | None":
+        for start in range(first, last + 1):
+            match = self.pattern.match(data, start)
+            if match and match.end() > last:
+                return match
+        return None
+
+
+def needles(person: Person) -> tuple[Needle, ...]:
+    """One for the address and one for each name."""
+    local = _run(person.local)
+    whole = person.local if len(local) >= _LEAST_HINT else person.address
+    before = whole[: whole.find(_run(whole).decode())]
+    address = _needle(address_spellings(person), whole, before)
+    return (address, *(_needle(name_spellings(name), name, name) for name in person.names))
+
+
+def _needle(spellings: Iterable[bytes], text: str, before: str) -> Needle:
+    """`before`: what may stand before the hint within a match."""
+    hint = _run(text)
+    reach = _LONGEST_QUOTE + sum(1 if one.isascii() and one.isalnum() else _LONGEST_CHARACTER for one in before)
+    return Needle(expression(spellings), hint if len(hint) >= _LEAST_HINT else b"", reach)
 
 
 def expression(spellings: Iterable[bytes]) -> "re.Pattern[bytes]":
