@@ -4,7 +4,6 @@ Messages are scanned over sessions that stay open (IDSESSION), one after the oth
 message costs clamd a tenth of the whole scan, and the filter more than half of its part.
 """
 
-import array
 import asyncio
 import os
 import re
@@ -16,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ksmg.diagnostics.trace import Trace
+from ksmg.engines.clamd_session import ClamdSession
 from ksmg.engines.failure import EngineFailure, Reason
 from ksmg.engines.handover import Span, open_descriptor, pieces, whole
 
@@ -103,7 +103,7 @@ class Clamd:
         self._timeout = timeout
         self._turn = asyncio.Semaphore(concurrency)
         self._passes_descriptors = True
-        self._sessions: list[socket.socket] = []
+        self._sessions: list[ClamdSession] = []
 
     async def scan(self, content: bytes | Path) -> Scan:
         """Scans a message, or the file that holds it. Raises EngineFailure.
@@ -151,42 +151,30 @@ class Clamd:
             session = self._idle_session()
             reply = await self._ask(session, descriptor) if session else None
             if reply is None:
-                session = await self._connect()
-                session.send(b"zIDSESSION\0")  # into an empty buffer: it fits
-                reply = await self._ask(session, descriptor)
+                reply = await self._ask(ClamdSession(await self._connect()), descriptor)
         if reply is None:
             raise _no_answer()
         return reply
 
-    def _idle_session(self) -> socket.socket | None:
+    def _idle_session(self) -> ClamdSession | None:
         while self._sessions:
             session = self._sessions.pop()
-            try:
-                session.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
+            if session.usable:
                 return session
-            except OSError:
-                pass
-            session.close()  # at its end, or something came that nobody asked for
         return None
 
-    async def _ask(self, session: socket.socket, descriptor: int) -> str | None:
+    async def _ask(self, session: ClamdSession, descriptor: int) -> str | None:
         """The reply in a session, which is kept for the next file when there is one; None when it ended instead."""
-        reply = None
-        try:
-            rights = array.array("i", [descriptor])
-            session.sendmsg([b"zFILDES\0\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-            reply = await _reply(session)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        finally:  # after a time-out, too: its late reply must not be taken for the next file's
-            if reply is None or reply.endswith("ERROR"):
-                session.close()
-            else:
-                self._sessions.append(session)
+        reply = await session.pass_file(descriptor)
         if _trace.enabled:
-            _trace.write(f"session {session.fileno()}, a file of {os.fstat(descriptor).st_size} bytes: {reply}")
-        return reply.partition(": ")[2] if reply else None
+            _trace.write(f"a file of {os.fstat(descriptor).st_size} bytes: {reply}")
+        if reply is None:
+            return None
+        if reply.endswith("ERROR"):
+            session.close()
+        else:
+            self._sessions.append(session)
+        return reply.partition(": ")[2]
 
     async def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)

@@ -37,6 +37,8 @@ class Judges:
         asked = tuple(wanted)
         if not asked:
             return {}
+        if len(asked) == 1:  # without a task of its own
+            return {asked[0]: await self._verdict(message, *asked[0])}
         given = await asyncio.gather(*(self._verdict(message, *one) for one in asked))
         return dict(zip(asked, given, strict=True))
 
