@@ -125,6 +125,16 @@ SEEDS = (
         *changed_file(f"{TLS}/cluster.crt", f"cp {TLS}/web.crt {TLS}/cluster.crt"),
         ("test_key_belongs_to_its_certificate[cluster]", "test_cluster_certificate_is_for_both_sides"),
     ),
+    Seed(
+        "others may read the key that signs statements",
+        *changed_file(f"{TLS}/signing.key", f"chgrp kluser {TLS}/signing.key; chmod 0640 {TLS}/signing.key"),
+        ("test_only_root_signs[signing]",),
+    ),
+    Seed(
+        "statements are signed for a certificate of another key",
+        *changed_file(f"{TLS}/signing.crt", f"cp {TLS}/web.crt {TLS}/signing.crt"),
+        ("test_key_belongs_to_its_certificate[signing]", "test_page_is_made[en.pdf]", "test_signature_is_believed[fr"),
+    ),
     Seed("a daemon's sandbox is weak", *LOOSE_SIGNER, ("test_exposure_is_within_its_bar[opendkim.service",)),
     Seed(
         "a daemon sees rows that are not its own",

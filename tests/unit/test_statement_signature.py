@@ -102,9 +102,10 @@ def test_a_missing_key_is_a_sentence(directory: Path) -> None:
         signed(directory)
 
 
-def test_a_broken_key_is_a_sentence(directory: Path) -> None:
-    (directory / "signing.key").write_bytes(b"nonsense")
-    with pytest.raises(SignatureError, match="broken"):
+@pytest.mark.parametrize(("other", "fault"), [("web.crt", "is broken"), ("web.key", "is another certificate's")])
+def test_a_wrong_key_is_a_sentence(directory: Path, other: str, fault: str) -> None:
+    (directory / "signing.key").write_bytes((directory / other).read_bytes())
+    with pytest.raises(SignatureError, match=fault):
         signed(directory)
 
 

@@ -71,14 +71,16 @@ def verify(document: bytes, signature: bytes, authority: bytes) -> Signer:
 
 def _signing_pair(directory: Path) -> KeyPair:
     certificate, key = (directory / f"{SIGNING}.{kind}" for kind in ("crt", "key"))
+    cure = "run `ksmg certificates ensure`"
     try:
-        return KeyPair.from_pem(certificate.read_bytes(), key.read_bytes())
+        pair = KeyPair.from_pem(certificate.read_bytes(), key.read_bytes())
     except FileNotFoundError:
-        raise SignatureError("There is no signing key yet: run `ksmg certificates ensure`.") from None
+        raise SignatureError(f"There is no signing key yet: {cure}.") from None
     except (ValueError, TypeError):
-        raise SignatureError(
-            f"The signing key {key} is broken: remove it and run `ksmg certificates ensure`."
-        ) from None
+        raise SignatureError(f"The signing key {key} is broken: remove it and {cure}.") from None
+    if pair.key.public_key() != pair.certificate.public_key():
+        raise SignatureError(f"The signing key {key} is another certificate's: remove it and {cure}.")
+    return pair
 
 
 def _openssl(document: bytes, signature: bytes, trust: tuple[str, bytes]) -> Signer | None:
