@@ -43,8 +43,8 @@ def declared_cap(row: Row, location: Location, settings: Settings) -> Cap:
     """The cap that the policy gives a place; where users may choose, theirs."""
     retention = location.retention
     if retention.limit != "settable":
-        weeks = None if retention.weeks is None else retention.weeks * 7 * _DAY
-        return Cap(retention.bytes, retention.records, weeks)
+        days = retention.days if retention.weeks is None else retention.weeks * 7
+        return Cap(retention.bytes, retention.records, None if days is None else days * _DAY)
     chosen = {unit: _setting(settings, f"{row.id}.{unit}", getattr(retention, unit)) for unit in _UNITS}
     days = chosen["days"]
     return Cap(chosen["bytes"], chosen["records"], None if days is None else days * _DAY)
