@@ -1,6 +1,5 @@
 """Logs, the archive, the receipt and the command: what is found, written over in place, and handed out."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -148,11 +147,9 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
         Path(location.place if directory else location.place.parent).mkdir(parents=True, exist_ok=True)
     here = Appliance(moved, Settings({"hostname": "gw.example.test"}), True, "ann")
     monkeypatch.setattr(subject, "appliance", lambda: here)
-    monkeypatch.setattr(subject, "acting_as", _nobody)
     monkeypatch.setattr(subject, "sign", _unsigned)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(erasing, "discard_free_space", lambda _: Discarded(0, "a test"))
-    monkeypatch.setattr(places, "gateway_account", lambda _: None)
     monkeypatch.setattr(places, "QueueHolder", lambda row, place: LogHolder(row, Path(place) / "none"))
     for name in ("SYSTEM_LOG", "SECURITY_LOG", "ALIASES"):
         monkeypatch.setattr(places, name, tmp_path / name)
@@ -171,10 +168,6 @@ def _fill(moved: DataPolicy) -> None:
     log.add([dataclasses.replace(EVENT, recipients=(PERSON,), subject="=1+1")])
     log.close()
     (Path(moved.place("mta_log"))).write_text(THEIRS + OURS)
-
-
-def _nobody(_: str | None) -> Any:
-    return contextlib.nullcontext()
 
 
 def _unsigned(document: bytes, here: Appliance) -> bytes:

@@ -1,14 +1,12 @@
 """All places where the appliance may keep data of a person, from the data policy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ksmg.policy import DataPolicy, Location
 from ksmg.rules.store import open_lists, open_rules
 from ksmg.settings import Settings
 from ksmg.stores.locations import (
-    gateway_account,
     open_backup,
     open_message_events,
     open_spam_quarantine,
@@ -16,13 +14,12 @@ from ksmg.stores.locations import (
     open_system_events,
 )
 from ksmg.stores.message_store import MessageStore
+from ksmg.subject.as_owner import AsOwner
 from ksmg.subject.configuration import FilesHolder, RulesHolder
 from ksmg.subject.event_log import EventLogHolder
-from ksmg.subject.finding import Erasure, Finding, Holder, Outcome
-from ksmg.subject.identity import acting_as, stepping
+from ksmg.subject.finding import Holder
 from ksmg.subject.log_files import LogHolder, TraceHolder
 from ksmg.subject.mail_in_work import QueueHolder, TemporaryHolder
-from ksmg.subject.matcher import Matcher
 from ksmg.subject.message_stores import MessageStoreHolder
 from ksmg.subject.small_stores import StatisticsHolder, SystemEventHolder
 
@@ -43,37 +40,9 @@ _KEYS = "an administrator's key: gone when the administrator removes it"
 _DIRECTORY = "a copy of the directory: gone there first, then here"
 
 
-@dataclass(frozen=True)
-class OfAccount:
-    """A holder whose files belong to an account: it works as that account, so that none becomes root's."""
-
-    holder: Holder
-    account: str | None
-
-    @property
-    def row(self) -> str:
-        """The policy's row."""
-        return self.holder.row
-
-    @property
-    def place(self) -> str:
-        """Where it is."""
-        return self.holder.place
-
-    def find(self, matcher: Matcher) -> Iterator[Finding]:
-        """What the holder finds."""
-        return stepping(self.account, iter(self.holder.find(matcher)))
-
-    def erase(self, run: Erasure) -> Outcome:
-        """What the holder erases."""
-        with acting_as(self.account):
-            return self.holder.erase(run)
-
-
 def holders(policy: DataPolicy, settings: Settings) -> list[Holder]:
     """Every holder. Whole messages first, what is made from them later, and logs last: work on the others is logged."""
-    account = gateway_account(policy)
-    stores = [OfAccount(holder, account) for holder in _stores(policy, settings)]
+    stores = map(AsOwner, _stores(policy, settings))
     return [*_in_work(policy), *stores, *_files(policy), *_logs(policy)]
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from ksmg.stores.statistics import Statistics
-from ksmg.stores.system_events import SystemEventLog
+from ksmg.stores.system_events import Sought, StoredEvent, SystemEventLog
 from ksmg.subject.finding import Erasure, Finding, Kind, Outcome
 from ksmg.subject.matcher import Matcher
 from ksmg.subject.texts import texts
+
+_READ_AT_ONCE = 500
 
 
 class StatisticsHolder:
@@ -41,14 +43,22 @@ class SystemEventHolder:
 
     def find(self, matcher: Matcher) -> Iterator[Finding]:
         """The records that name the person, newest first."""
-        for event in self._log.newest(self._log.count()):
-            if any(map(matcher.within, texts({"account": event.account, **event.detail}))):
-                record = {"name": event.name.value, "account": event.account, "detail": dict(event.detail)}
+        for stored in self._stored():
+            event = stored.event
+            record = {"name": event.name.value, "account": event.account, "detail": dict(event.detail)}
+            if any(map(matcher.within, texts(record))):
                 text = f"{event.name.value} by {event.account}"
-                yield Finding(self.row, self.place, Kind.SYSTEM_EVENT, text, event.time, "", record)
+                yield Finding(self.row, self.place, Kind.SYSTEM_EVENT, text, event.time, str(stored.link.number), record)
 
     def erase(self, run: Erasure) -> Outcome:
         """Keeps and counts them."""
         kept = sum(1 for _ in self.find(run.matcher))
         ground = "audit trail: kept until evicted, because a chained record cannot be altered"
         return Outcome(self.row, self.place, kept=kept, grounds=[ground] if kept else [])
+
+    def _stored(self) -> Iterator[StoredEvent]:
+        """All records, some in memory at a time."""
+        before: int | None = None
+        while found := self._log.search(Sought(before=before), _READ_AT_ONCE):
+            yield from found
+            before = found[-1].link.number
