@@ -54,6 +54,7 @@ STARTED_SERVICES = {
     "ksmg-inspect",
     "ksmg-mail-certificate",
     "ksmg-submit",
+    "ksmg-trail",
     "ksmg-web",
     "nftables",
     "nginx",
