@@ -41,7 +41,7 @@ class Inline:
 
 
 def crashes(
-    operation: Callable[[], None], prepare: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    operation: Callable[[], object], prepare: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[int]:
     """Prepares, and runs the operation with a crash before each of its steps in turn; ends when it went through."""
     for step in range(MOST):
@@ -74,6 +74,19 @@ def _crash_before(step: int, patched: pytest.MonkeyPatch) -> None:
 
     for name in STEPS:
         patched.setattr(os, name, counted(getattr(os, name)))
+
+
+def seen_at_unlink(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The content that files have when they are unlinked from now on."""
+    seen: list[bytes] = []
+    unlink = os.unlink
+
+    def look(path: str | Path, **named: int | None) -> None:
+        seen.append(Path(path).read_bytes())
+        unlink(path, **named)
+
+    monkeypatch.setattr(os, "unlink", look)
+    return seen
 
 
 def content(directory: Path) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from ksmg.stores.message_event import MessageEvent
 from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.message_store import EVERYTHING, MessageStore, StoredMessage, new_id
 from ksmg.stores.message_store_segment import segments, used
-from unit.crash_points import Inline, content, crashes, restore
+from unit.crash_points import Inline, content, crashes, restore, seen_at_unlink
 
 SECRET = b"secret of a message "
 STORE_CAP = 1_000_000
@@ -24,19 +24,6 @@ EVENTS_CAP = 4_000_000
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Erasing happens at once, in the caller's thread."""
     monkeypatch.setattr(erasing, "Thread", Inline)
-
-
-def overwritten(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The content that files have when they are unlinked from now on."""
-    seen: list[bytes] = []
-    unlink = os.unlink
-
-    def look(path: str | Path, **named: int | None) -> None:
-        seen.append(Path(path).read_bytes())
-        unlink(path, **named)
-
-    monkeypatch.setattr(os, "unlink", look)
-    return seen
 
 
 def fill(directory: Path, messages: int) -> None:
@@ -71,7 +58,7 @@ def test_evicted_file_was_overwritten_when_it_was_unlinked(
 ) -> None:
     file = tmp_path / "1.segment"
     file.write_bytes(SECRET * 100_000)
-    seen = overwritten(monkeypatch)
+    seen = seen_at_unlink(monkeypatch)
     Eraser(tmp_path).retire(file)
     assert [SECRET in data for data in seen] == [False]
     assert list(tmp_path.iterdir()) == []
@@ -181,7 +168,7 @@ def test_write_ahead_log_is_overwritten_when_it_is_folded_in(
 ) -> None:
     log = MessageEventLog(tmp_path, days=3, cap=EVENTS_CAP)
     log.add([event(number) for number in range(100)])
-    seen = overwritten(monkeypatch)
+    seen = seen_at_unlink(monkeypatch)
     log.close()
     assert seen
     assert not [data for data in seen if b"192.0.2.1" in data]

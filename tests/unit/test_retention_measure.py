@@ -4,29 +4,18 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.retention.measure import Holding, measure
 from ksmg.settings import Settings
 from ksmg.stores.locations import open_backup, open_system_events
 from ksmg.stores.message_store import StoredMessage, new_id
 from ksmg.stores.system_events import Name, SystemEvent
-
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
+from unit.moved_policy import moved_policy
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
-    """The product's policy, its places moved below a temporary directory, and made."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for _, location in moved.locations():
-        made = Path(location.place if location.type == "directory" else location.place.parent)
-        made.mkdir(parents=True, exist_ok=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 def held(policy: DataPolicy, name: str, stream: str | None = None) -> Holding:

@@ -15,14 +15,11 @@ from ksmg.cli.output import local_time, print_json, print_table, size
 from ksmg.cli.verb import Verbs, add_verb
 from ksmg.diagnostics import dumps, trace
 from ksmg.engines.failure import EngineFailure
+from ksmg.retention.measure import Cap, Holding, measure
 from ksmg.stores.locations import (
     gateway_account,
-    open_backup,
-    open_message_events,
-    open_spam_quarantine,
     open_system_events,
 )
-from ksmg.stores.message_store import MessageStore
 from ksmg.system.account import become
 
 STARTED_BY_SOCKET = {
@@ -43,6 +40,8 @@ UNITS = (
     "rsyslog.service",
 )
 GOOD_STATES = ("active", "waiting")
+_LOGS = "/var/log"
+"""Places below it are shown by their path, the others by their row."""
 _WARN_BEFORE = timedelta(days=14)
 _GOOD_CERTIFICATES = ("ours", "given")
 
@@ -69,6 +68,7 @@ def collect() -> dict[str, Any]:
     queue = _queue_length()
     diagnostics = _diagnostics(here)
     services = _services()
+    stores = _stores(here)
     become(gateway_account(here.policy))
     engines = asyncio.run(_engines(here))
     working = all(service["state"] in GOOD_STATES for service in services) and all(
@@ -79,7 +79,7 @@ def collect() -> dict[str, Any]:
         "warnings": _warnings(here, engines, certificates),
         "services": services,
         "engines": engines,
-        "stores": _stores(here),
+        "stores": stores,
         "access": last_proof(open_system_events(here.policy, here.settings)),
         "queue": queue,
         "diagnostics": diagnostics,
@@ -128,22 +128,25 @@ async def _engines(here: Appliance) -> list[dict[str, Any]]:
 
 
 def _stores(here: Appliance) -> list[dict[str, Any]]:
-    policy, settings = here.policy, here.settings
-    events_cap = settings.number("message_events.bytes", policy.retention("message_events").bytes)
-    records_cap = settings.number("system_events.records", policy.retention("system_events").records)
-    return [
-        _message_store("backup", open_backup(policy), policy.retention("backup").bytes),
-        _message_store(
-            "spam_quarantine", open_spam_quarantine(policy, settings), policy.retention("spam_quarantine").bytes
-        ),
-        {"store": "message_events", "bytes": open_message_events(policy, settings).size(), "cap_bytes": events_cap},
-        {"store": "system_events", "records": open_system_events(policy, settings).count(), "cap_records": records_cap},
-    ]
+    """Every place that has a cap, with the policy's and the one that this disk can bear."""
+    return [_store(holding) for holding in measure(here.policy, here.settings) if {*_limits(holding.cap)} != {None}]
 
 
-def _message_store(name: str, store: MessageStore, cap: int | None) -> dict[str, Any]:
-    kept, messages = store.size()
-    return {"store": name, "bytes": kept, "cap_bytes": cap, "records": messages}
+def _limits(cap: Cap) -> tuple[int | None, int | None]:
+    return cap.bytes, cap.records
+
+
+def _store(holding: Holding) -> dict[str, Any]:
+    name = str(holding.place) if holding.place.is_relative_to(_LOGS) else holding.row
+    return {
+        "store": f"{name}/{holding.stream}" if holding.stream else name,
+        "bytes": holding.bytes,
+        "records": holding.records,
+        "cap_bytes": holding.cap.bytes,
+        "cap_records": holding.cap.records,
+        "effective_bytes": holding.effective.bytes,
+        "effective_records": holding.effective.records,
+    }
 
 
 def _warnings(here: Appliance, engines: list[dict[str, Any]], certificates: list[dict[str, str]]) -> list[str]:
@@ -173,7 +176,8 @@ def _print(state: dict[str, Any]) -> None:
         ((engine["check"], "works" if engine["works"] else "down", engine["detail"]) for engine in state["engines"]),
     )
     print()
-    print_table(("STORE", "KEPT", "CAP"), map(_store_row, state["stores"]))
+    shown = [store for store in state["stores"] if store["bytes"] or "/" not in store["store"]]
+    print_table(("STORE", "KEPT", "CAP", "ON THIS DISK"), map(_store_row, shown))
     print()
     print_table(
         ("CERTIFICATE", "STATE", "ENDS"),
@@ -199,8 +203,11 @@ def _print_diagnostics(diagnostics: dict[str, Any]) -> None:
     print(f"Traces: {traced or 'off'}")
 
 
-def _store_row(store: dict[str, Any]) -> tuple[str, str, str]:
-    if "cap_records" in store:
-        return store["store"], f"{store['records']} records", f"{store['cap_records']} records"
-    kept = size(store["bytes"]) + (f", {store['records']} messages" if "records" in store else "")
-    return store["store"], kept, size(store["cap_bytes"])
+def _store_row(store: dict[str, Any]) -> tuple[str, str, str, str]:
+    kept = size(store["bytes"]) + (f", {store['records']}" if store["records"] is not None else "")
+    return store["store"], kept, _cap(store, "cap"), _cap(store, "effective")
+
+
+def _cap(store: dict[str, Any], which: str) -> str:
+    records, kept = store[f"{which}_records"], store[f"{which}_bytes"]
+    return size(kept) if records is None else f"{records} records"

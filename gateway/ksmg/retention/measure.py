@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from ksmg.diagnostics.trace_file import PARTS_PER_CAP
 from ksmg.policy import DataPolicy, Location, Row
 from ksmg.retention.caps import Cap, declared_cap, effective_caps, streams
 from ksmg.retention.filesystems import mount_table
 from ksmg.retention.log_parts import log_parts
+from ksmg.retention.units import part_size
 from ksmg.settings import Settings
 from ksmg.stores.locations import (
     open_backup,
@@ -19,11 +21,13 @@ from ksmg.stores.locations import (
     open_system_events,
 )
 from ksmg.stores.message_store import MessageStore
+from ksmg.stores.message_store_writer import SEGMENTS_PER_STORE
 from ksmg.system.account import acting_as_owner
 
 __all__ = ["Cap", "Holding", "measure"]
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _STREAM = ".log"
+_MESSAGE_STORES = ("backup", "spam_quarantine", "kata_quarantine")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Holding:
     effective: Cap
     oldest: float | None
     exists: bool
+    unit: int = 0
+    """Bytes of the unit in which it takes and evicts; 0 without a cap in bytes."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,19 @@ def measure(policy: DataPolicy, settings: Settings) -> tuple[Holding, ...]:
             effective=effective[location.place],
             oldest=extent.oldest,
             exists=Path(location.place).exists(),
+            unit=_unit(row, location, effective[location.place].bytes),
         )
         for row, location in policy.locations()
         for stream, extent in _extents(policy, settings, row, location)
     )
+
+
+def _unit(row: Row, location: Location, cap: int | None) -> int:
+    if cap is None:
+        return 0
+    if location.type == "log":
+        return part_size(cap)
+    return cap // (SEGMENTS_PER_STORE if row.id in _MESSAGE_STORES else PARTS_PER_CAP)
 
 
 def _extents(

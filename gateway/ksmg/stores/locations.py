@@ -1,12 +1,13 @@
 """Opens each store in the place and with the caps that the data policy gives it.
 
-Where the policy lets users set a cap, the settings come first.
+Where the policy lets users set a cap, the settings come first; on a small disk all caps shrink, see `retention.caps`.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ksmg.policy import DataPolicy
+from ksmg.retention.caps import Cap, effective_cap
 from ksmg.settings import FILE_NAME, Settings
 from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.message_store import MessageStore, StoredMessage
@@ -33,9 +34,9 @@ def settings_file(policy: DataPolicy) -> Path:
     return Path(policy.place("settings")) / FILE_NAME
 
 
-def open_backup(policy: DataPolicy) -> MessageStore:
-    """Backup. Its cap is the policy's alone."""
-    return MessageStore(Path(policy.place("backup")), _cap(policy.retention("backup").bytes))
+def open_backup(policy: DataPolicy, settings: Settings | None = None) -> MessageStore:
+    """Backup. Its cap is the policy's alone; the settings say what else is on the disk."""
+    return MessageStore(Path(policy.place("backup")), _cap(_caps(policy, settings or Settings({}), "backup").bytes))
 
 
 def open_spam_quarantine(
@@ -44,7 +45,7 @@ def open_spam_quarantine(
     """The Anti-Spam quarantine. Its cap is the policy's alone; the settings say what happens when it is full."""
     return MessageStore(
         Path(policy.place("spam_quarantine")),
-        _cap(policy.retention("spam_quarantine").bytes),
+        _cap(_caps(policy, settings, "spam_quarantine").bytes),
         refuse_when_full=settings.text("spam_quarantine.when_full") == "refuse",
         lost=lost,
     )
@@ -52,11 +53,9 @@ def open_spam_quarantine(
 
 def open_message_events(policy: DataPolicy, settings: Settings) -> MessageEventLog:
     """The message processing event log."""
-    retention = policy.retention("message_events")
-    days = settings.number("message_events.days", retention.days)
-    return MessageEventLog(
-        Path(policy.place("message_events")), days, settings.number("message_events.bytes", retention.bytes)
-    )
+    days = settings.number("message_events.days", policy.retention("message_events").days)
+    cap = _caps(policy, settings, "message_events")
+    return MessageEventLog(Path(policy.place("message_events")), days, _cap(cap.bytes))
 
 
 def open_statistics(policy: DataPolicy) -> Statistics:
@@ -66,8 +65,13 @@ def open_statistics(policy: DataPolicy) -> Statistics:
 
 def open_system_events(policy: DataPolicy, settings: Settings) -> SystemEventLog:
     """The system event log."""
-    records = settings.number("system_events.records", policy.retention("system_events").records)
+    records = _cap(_caps(policy, settings, "system_events").records)
     return SystemEventLog(Path(policy.place("system_events")), records, announce)
+
+
+def _caps(policy: DataPolicy, settings: Settings, row: str) -> Cap:
+    """The caps of the row's first place on this disk."""
+    return effective_cap(policy, settings, policy.place(row))
 
 
 def _cap(cap: int | None) -> int:

@@ -21,7 +21,8 @@ from ksmg.stores.message_store_record import SEGMENT_HEADER, StoredMessage
 from ksmg.stores.message_store_segment import Segment, segments
 
 _log = logging.getLogger(__name__)
-_SEGMENTS_PER_CAP = 128
+SEGMENTS_PER_STORE = 128
+"""A segment is this part of the cap."""
 _SMALLEST_SEGMENT = 65_536
 _LARGEST_BATCH = 4_194_304
 _INDEXED_AT_ONCE = 128
@@ -49,7 +50,7 @@ class Writer:
         self._tell_lost = lost
         self.lost = 0
         """Messages that were evicted before somebody decided about them; counted when there is somebody to tell."""
-        self._largest_segment = max(cap // _SEGMENTS_PER_CAP, _SMALLEST_SEGMENT)
+        self._largest_segment = max(cap // SEGMENTS_PER_STORE, _SMALLEST_SEGMENT)
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="message-store", daemon=True)
         self._lock = StoreLock(directory)
