@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from ksmg.inspection.fields import Content
 from ksmg.inspection.parameters import Reading
 
+_HYPHENS = 8
+"""Hyphens that are looked at one by one before a text counts as one that has many."""
 _LONGEST_REST = 1_000
 """Bytes after a boundary that are looked at; a longer line is no delimiter for anybody, or is doubted."""
 _PART_LIKE = re.compile(rb"\n--[^\r\n]{0,200}\r?\n(?:[!-9;-~]{1,80}:[^\r\n]{0,1000}\r?\n)?content-", re.IGNORECASE)
@@ -40,7 +42,7 @@ def find_delimiters(
     """All delimiters of a boundary between two offsets. `tick` is called now and then, to end what takes too long."""
     found = Delimiters()
     delimiter = b"--" + boundary
-    opened, at, turns = -1, content.find(delimiter, start, end), 0
+    opened, at, turns = -1, find_delimiter(content, delimiter, start, end), 0
     while at >= 0:
         turns += 1
         if not turns & 63:
@@ -57,10 +59,24 @@ def find_delimiters(
                 found.too_many = True
                 return found
             after = max(after, line_end - 1)
-        at = content.find(delimiter, after, end)
+        at = find_delimiter(content, delimiter, after, end)
     if opened >= 0:
         found.parts.append((opened, end))
     return found
+
+
+def find_delimiter(content: Content, delimiter: bytes, start: int, end: int) -> int:
+    """The offset of a delimiter, -1 when there is none.
+
+    Base64 has no hyphen, and one byte is looked for forty times as fast as several.
+    """
+    at = start
+    for _ in range(_HYPHENS):
+        at = content.find(b"-", at, end)
+        if at < 0 or content[at : at + len(delimiter)] == delimiter:
+            return at if at + len(delimiter) <= end else -1
+        at += 1
+    return content.find(delimiter, at, end)
 
 
 def _line(content: Content, start: int, at: int, after: int, end: int, found: Delimiters) -> tuple[int, bool]:

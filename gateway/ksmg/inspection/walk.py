@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from ksmg.inspection import decoding
-from ksmg.inspection.boundaries import Delimiters, find_delimiters, looks_like_parts
+from ksmg.inspection.boundaries import Delimiters, find_delimiter, find_delimiters, looks_like_parts
 from ksmg.inspection.declaration import FORWARD, TEXT, Declaration, declare, is_message, is_multipart
 from ksmg.inspection.embedded import MOST_FILES, EmbeddedFile, embedded_files
 from ksmg.inspection.fields import Content, HeaderSection, read_section
@@ -278,9 +278,16 @@ class _Walker:
                 self._doubt_stray(content, boundary, end, ranges)
 
     def _doubt_stray(self, content: Content, boundary: bytes, end: int, ranges: list[tuple[Content, int, int]]) -> None:
-        at = content.find(b"\n--" + boundary, max(0, end - 1))
+        at = _stray(content, b"--" + boundary, max(0, end - 1))
         if at >= 0 and not any(inside is content and start - 1 <= at <= stop for inside, start, stop in ranges):
             after = at + 3 + len(boundary)
             rest = content[after : after + 200].partition(b"\n")[0].strip()
             if rest in (b"", b"--"):
                 self._doubt("a delimiter outside of its multipart")
+
+
+def _stray(content: Content, delimiter: bytes, start: int) -> int:
+    """The offset of the first line break that a delimiter follows, -1 when there is none."""
+    if find_delimiter(content, delimiter, start, len(content)) < 0:
+        return -1
+    return content.find(b"\n" + delimiter, start)
