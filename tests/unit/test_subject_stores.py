@@ -188,6 +188,23 @@ def test_the_writer_goes_on_beside_an_erasure(log: MessageEventLog) -> None:
     assert [event.id for event in log.search(Criteria(words=("afterwards",)))] == ["3"]
 
 
+@pytest.mark.parametrize("kept", ["open", "closed"])
+def test_nothing_is_left_where_rows_were_moved(tmp_path: Path, kept: str) -> None:
+    log = MessageEventLog(tmp_path, 3, 100_000_000)
+    for number in range(30):
+        ours, others = EVENTS[1], EVENTS[0]
+        log.add(
+            dataclasses.replace(e, id=str(number), subject=e.subject * (number % 7)) for e in [ours, *[others] * 20]
+        )
+        log.add(RECORDS)
+        log.index()
+    if kept == "closed":
+        log.close()
+    events_holder(log).erase(erasure())
+    assert not left_in(tmp_path, "canary.person", "canarysubject", "canaryfile")
+    log.close()
+
+
 def test_what_the_recorder_has_in_memory_does_not_bring_names_back(tmp_path: Path) -> None:
     log, statistics = MessageEventLog(tmp_path, 3, 10_000_000), Statistics(tmp_path)
     recorder = Recorder(log, SystemEventLog(tmp_path, 10), Syslog("test", tmp_path / "none"), statistics)
