@@ -166,6 +166,12 @@ def test_an_erased_event_is_found_by_what_it_still_says(log: MessageEventLog) ->
     assert [event.id for event in log.search(Criteria(words=("x@example",)))] == ["2", "1"]
 
 
+def test_a_damaged_part_that_cannot_be_searched_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-24T10.00000.damaged").write_bytes(b"x")
+    outcome = EventLogHolder("message_events", str(tmp_path), MessageEventLog(tmp_path, 3, 10_000_000)).erase(erasure())
+    assert (outcome.kept, "cannot be searched" in outcome.grounds[0]) == (1, True)
+
+
 def test_events_of_others_stay_as_they_are(log: MessageEventLog) -> None:
     before = log.search()[1]
     events_holder(log).erase(erasure())

@@ -6,6 +6,7 @@ Times, sizes, verdicts, the other parties and the servers' addresses stay.
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from ksmg.stores.event_erasure import Change, change_segment
 from ksmg.stores.flight_record import FlightRecord
@@ -48,6 +49,9 @@ class EventLogHolder:
         )
         changed = [change_segment(segment, change) for segment in self._log.segments()]
         outcome = Outcome(self.row, self.place, pseudonymised=sum(events + records for events, records in changed))
+        outcome.kept = len(list(Path(self.place).glob("*.damaged")))
+        if outcome.kept:
+            outcome.grounds.append("parts of the log that are damaged cannot be searched, and are kept until evicted")
         outcome.grounds.append("subjects and names of files are gone, counts, times, verdicts and servers stay")
         return outcome
 

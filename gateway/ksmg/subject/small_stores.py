@@ -48,7 +48,9 @@ class SystemEventHolder:
             record = {"name": event.name.value, "account": event.account, "detail": dict(event.detail)}
             if any(map(matcher.within, texts(record))):
                 text = f"{event.name.value} by {event.account}"
-                yield Finding(self.row, self.place, Kind.SYSTEM_EVENT, text, event.time, str(stored.link.number), record)
+                yield Finding(
+                    self.row, self.place, Kind.SYSTEM_EVENT, text, event.time, str(stored.link.number), record
+                )
 
     def erase(self, run: Erasure) -> Outcome:
         """Keeps and counts them."""
