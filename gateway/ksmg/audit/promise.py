@@ -49,12 +49,17 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """What a unit sees of the policy's places: paths it may write, read, and those that are hidden from it."""
+    """What a unit sees of the policy's places: paths it may write, read, and those that are hidden from it.
+
+    `emptied` are directories of log files beside which it opens something: only that, `shown`, is left in them.
+    """
 
     write: frozenset[str]
     read: frozenset[str]
     hidden: frozenset[str]
     temporary: frozenset[str]
+    emptied: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
 
 
 def places(policy: DataPolicy) -> tuple[Place, ...]:
@@ -149,12 +154,25 @@ def unit_view(policy: DataPolicy, unit: str) -> View:
     every = [at for _, at in policy.locations()]
     logs = {str(at.place.parent) for at in every if at.type == "log"}
     candidates = {*logs, *(str(at.place) for at in every), *(str(container.path) for container in policy.containers)}
-    hidden = {path for path in candidates if not any(is_within(opened, path) for opened in write | read)}
+    opened = write | read
+    hidden = {path for path in candidates if not any(is_within(place, path) for place in opened)}
     temporary = {str(at.place) for at in every if at.retention.limit == "restart"}
     if write & temporary:
         hidden -= temporary
-    outermost = {path for path in hidden if not any(path != other and is_within(path, other) for other in hidden)}
-    return View(frozenset(write), frozenset(read), frozenset(outermost), frozenset(write & temporary))
+    emptied = {path for path in logs if any(is_within(place, path) for place in opened)}
+    return View(
+        write=frozenset(write),
+        read=frozenset(read),
+        hidden=_outermost(hidden),
+        temporary=frozenset(write & temporary),
+        emptied=frozenset(emptied),
+        shown=_outermost({place for place in opened if any(is_within(place, path) for path in emptied)}),
+    )
+
+
+def _outermost(paths: set[str]) -> frozenset[str]:
+    """Without those that lie below another one."""
+    return frozenset(path for path in paths if not any(path != other and is_within(path, other) for other in paths))
 
 
 def is_within(path: str, directory: str) -> bool:

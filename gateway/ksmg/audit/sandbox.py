@@ -42,7 +42,6 @@ FLOOR: Mapping[str, str] = {
     "Environment": "",
     "RestrictAddressFamilies": "AF_UNIX",
     "SupplementaryGroups": "",
-    "TemporaryFileSystem": "",
 }
 """What every service of the policy has."""
 LISTS = frozenset(
@@ -52,7 +51,6 @@ LISTS = frozenset(
         "Environment",
         "RestrictAddressFamilies",
         "SupplementaryGroups",
-        "TemporaryFileSystem",
     }
 )
 """Settings that give something with each word: they may be shorter than the table says, not longer."""

@@ -16,7 +16,8 @@ Properties = Mapping[str, str]
 
 ASKED = (
     "Id", "LoadState", "ActiveState", "MainPID", "FragmentPath", "DropInPaths", "NeedDaemonReload", "User", "Group",
-    "SupplementaryGroups", "ReadWritePaths", "InaccessiblePaths", "BindPaths", "BindReadOnlyPaths", *FLOOR, *LISTS,
+    "SupplementaryGroups", "ReadWritePaths", "InaccessiblePaths", "BindPaths", "BindReadOnlyPaths",
+    "TemporaryFileSystem", *FLOOR, *LISTS,
 )  # fmt: skip
 DROP_INS = frozenset(
     {
@@ -124,10 +125,12 @@ def _paths(unit: str, properties: Properties, view: View) -> Iterator[Difference
     """Paths that the sandbox opens beyond the policy's view, and those that it hides no longer."""
     meant = MEANT_PATHS.get(unit, {})
     writable = view.write | meant.get("ReadWritePaths", frozenset())
-    bound = {f"{path}:{path}" for path in view.temporary} | {JOURNAL_SOCKET} | meant.get("BindPaths", frozenset())
+    bound = {f"{path}:{path}" for path in view.temporary | view.shown} | {JOURNAL_SOCKET}
+    emptied = {f"{path}:ro" for path in view.emptied}
     opened = (
         ("ReadWritePaths", writable),
         ("BindPaths", bound),
+        ("TemporaryFileSystem", emptied),
         ("BindReadOnlyPaths", meant.get("BindReadOnlyPaths", frozenset())),
     )
     for name, allowed in opened:
@@ -138,8 +141,9 @@ def _paths(unit: str, properties: Properties, view: View) -> Iterator[Difference
             )
     hidden = path_list(properties.get("InaccessiblePaths", ""))
     seen = {path for path in view.hidden if not any(is_within(path, other) for other in hidden)}
+    seen |= emptied - path_list(properties.get("TemporaryFileSystem", ""))
     if seen:
-        wanted = "InaccessiblePaths of the policy"
+        wanted = "InaccessiblePaths and TemporaryFileSystem of the policy"
         yield Difference(Kind.UNIT_SETTING, unit, wanted, f"without {' '.join(sorted(seen))}", _look(unit))
 
 
