@@ -36,12 +36,12 @@ def run(chosen: argparse.Namespace) -> int:
         print_json(found.document())
     else:
         _print(found)
-    _record(store_appliance(), found)
+    record(store_appliance(), found)
     return ExitCode.DIFFERENT if found.differences else ExitCode.DONE
 
 
-def _record(here: Appliance, found: Verification) -> None:
-    """The run, and its differences, as system events. The process is the gateway's account by now."""
+def record(here: Appliance, found: Verification) -> None:
+    """Makes system events of the run and of its differences. Raises sqlite3.Error."""
     record_change(here, Name.ACCESS_AUDITED, found.summary())
     for difference in found.differences[:MOST_EVENTS]:
         record_change(here, Name.ACCESS_DIFFERS, difference.document())
