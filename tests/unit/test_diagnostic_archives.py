@@ -1,5 +1,6 @@
 """Diagnostic archives: what may get in, who can open them, and that they go."""
 
+import functools
 import io
 import json
 import os
@@ -28,6 +29,12 @@ def moved(tmp_path: Path) -> DataPolicy:
     return moved_policy(tmp_path)
 
 
+@functools.cache
+def passphrase_seal() -> Seal:
+    """Made once: it takes a while, so that guessing does."""
+    return for_passphrase(PASSPHRASE)
+
+
 def opened(archive: Path, key: Path, passphrase: str = "") -> bytes:
     """An archive's content, by plain OpenSSL."""
     options = ["-passin", f"pass:{passphrase}"] if passphrase else []
@@ -54,12 +61,12 @@ def bundled(most: int = 10**6) -> tuple[Bundle, io.BytesIO]:
 
 def test_openssl_opens_an_archive_with_the_passphrase(tmp_path: Path) -> None:
     content = os.urandom(300_000)
-    archive = written(for_passphrase(PASSPHRASE), tmp_path / "a.pem", content)
+    archive = written(passphrase_seal(), tmp_path / "a.pem", content)
     assert opened(archive, archive, PASSPHRASE) == content
 
 
 def test_nobody_opens_it_with_another_passphrase(tmp_path: Path) -> None:
-    archive = written(for_passphrase(PASSPHRASE), tmp_path / "a.pem", b"content")
+    archive = written(passphrase_seal(), tmp_path / "a.pem", b"content")
     with pytest.raises(subprocess.CalledProcessError):
         opened(archive, archive, PASSPHRASE + "!")
 
@@ -76,7 +83,7 @@ def test_openssl_opens_an_archive_with_the_recipients_key(tmp_path: Path, kind: 
 
 
 def test_a_changed_archive_does_not_open(tmp_path: Path) -> None:
-    archive = written(for_passphrase(PASSPHRASE), tmp_path / "a.pem", bytes(3000))
+    archive = written(passphrase_seal(), tmp_path / "a.pem", bytes(3000))
     lines = archive.read_text().splitlines()
     lines[-10] = ("B" if lines[-10][0] == "A" else "A") + lines[-10][1:]
     archive.write_text("\n".join(lines) + "\n")
@@ -173,7 +180,7 @@ def test_messages_need_the_permissions_of_those_who_see_messages(moved: DataPoli
 
 def test_without_the_permission_nothing_is_collected(moved: DataPolicy) -> None:
     with pytest.raises(NotPermitted, match="obtain_diagnostics"):
-        make_archive(moved, Settings({}), Wanted(), for_passphrase(PASSPHRASE), may=lambda _: False)
+        make_archive(moved, Settings({}), Wanted(), passphrase_seal(), may=lambda _: False, deleted=print)
     assert list(Path(archive_location(moved).place).iterdir()) == []
 
 
@@ -186,7 +193,7 @@ def quick(moved: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
 
 
 def test_an_archive_is_its_owners_alone_and_its_name_tells_only_the_time(quick: DataPolicy) -> None:
-    archive = make_archive(quick, Settings({}), Wanted(), for_passphrase(PASSPHRASE), may=lambda _: True)
+    archive = make_archive(quick, Settings({}), Wanted(), passphrase_seal(), may=lambda _: True, deleted=print)
     assert archive.path.stat().st_mode & 0o777 == 0o600
     assert archive.path.parent == Path(archive_location(quick).place)
     assert archives._NAME.fullmatch(archive.name)
@@ -199,7 +206,7 @@ def test_a_collection_that_fails_leaves_nothing(quick: DataPolicy, monkeypatch: 
 
     monkeypatch.setattr(making, "collect", full)
     with pytest.raises(OSError, match="No space"):
-        make_archive(quick, Settings({}), Wanted(), for_passphrase(PASSPHRASE), may=lambda _: True)
+        make_archive(quick, Settings({}), Wanted(), passphrase_seal(), may=lambda _: True, deleted=print)
     assert list(Path(archive_location(quick).place).iterdir()) == []
 
 
@@ -235,11 +242,11 @@ def test_the_oldest_archives_make_room_for_a_new_one(moved: DataPolicy) -> None:
     for name, age in ages.items():
         kept(moved, name, age, size=300)
     found = Archives(archive_location(moved), 1000)
-    assert found.room(400) == 400
+    assert [archive.name for archive in found.evict(400)] == [NAME.format(4), NAME.format(3)]
     assert [archive.name for archive in found.all()] == [NAME.format(1), NAME.format(2)]
 
 
 def test_a_disk_that_fills_up_is_a_failure_and_not_an_archive() -> None:
-    seal = Seal(for_passphrase(PASSPHRASE).certificate)
+    seal = Seal(passphrase_seal().certificate)
     with Path("/dev/full").open("wb") as target, pytest.raises(SealingFailure), sealed(seal, target) as pipe:
         pipe.write(os.urandom(10**7))

@@ -41,11 +41,16 @@ def add_parser(verbs: Verbs) -> None:
 def run_collect(chosen: argparse.Namespace) -> int:
     """Makes an archive and says how it is opened."""
     here = _for_root("collect")
+    if chosen.output and Path(chosen.output).exists():
+        raise CommandFailure(f"{chosen.output} is there already.", "Name a new file.", ExitCode.USAGE)
     wanted = Wanted(chosen.with_messages, chosen.megabytes * 1_000_000)
     try:
         seal = _seal(chosen)
         began = time.monotonic()
-        archive = make_archive(here.policy, here.settings, wanted, seal, may=lambda _: os.geteuid() == 0)
+        archive = make_archive(
+            here.policy, here.settings, wanted, seal,
+            may=lambda _: os.geteuid() == 0, deleted=lambda gone: _record_deleted(here, gone, "room"),
+        )  # fmt: skip
     except SealingFailure as failure:
         raise CommandFailure(str(failure), code=ExitCode.USAGE) from None
     except (NotPermitted, NoRoom) as failure:
@@ -78,7 +83,7 @@ def run_delete(chosen: argparse.Namespace) -> int:
         if archive is None:
             raise CommandFailure(f"There is no archive {name}.", "See 'ksmg diag list'.", ExitCode.NOT_FOUND)
         archives.delete(archive)
-        record_change(here, Name.DIAGNOSTICS_DELETED, {"archive": name, "cause": "command"})
+        _record_deleted(here, archive, "command")
         print(f"{name} is deleted.")
     return ExitCode.DONE
 
@@ -87,9 +92,13 @@ def run_expire(_: argparse.Namespace) -> int:
     """Deletes what is over. Nothing is said when that is nothing."""
     here = _for_root("expire")
     for archive in open_archives(here.policy, here.settings).expire():
-        record_change(here, Name.DIAGNOSTICS_DELETED, {"archive": archive.name, "cause": "time"})
+        _record_deleted(here, archive, "time")
         print(f"{archive.name} is deleted: its time is over.")
     return ExitCode.DONE
+
+
+def _record_deleted(here: Appliance, archive: Archive, cause: str) -> None:
+    record_change(here, Name.DIAGNOSTICS_DELETED, {"archive": archive.name, "cause": cause})
 
 
 def _for_root(verb: str) -> Appliance:

@@ -47,11 +47,16 @@ class Archives:
         """The archives, newest first."""
         return sorted((_archive(path) for path in self._files(_NAME.fullmatch)), key=lambda found: -found.made)
 
-    def room(self, wanted: int) -> int:
-        """Erases the oldest archives until `wanted` bytes fit below the cap; returns how many may be written."""
-        kept = self.all()
+    def evict(self, wanted: int) -> list[Archive]:
+        """Overwrites and deletes the oldest archives until `wanted` bytes fit below the cap; returns them."""
+        kept, evicted = self.all(), list[Archive]()
         while kept and sum(archive.size for archive in kept) + wanted > self._cap:
-            erase_file(kept.pop().path)
+            evicted.append(kept.pop())
+            self.delete(evicted[-1])
+        return evicted
+
+    def room(self, wanted: int) -> int:
+        """How many of the `wanted` bytes cap and disk let an archive have."""
         disk = os.statvfs(self._directory)
         return min(wanted, self._cap, disk.f_bavail * disk.f_frsize // _SHARE_OF_FREE)
 

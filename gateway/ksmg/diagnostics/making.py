@@ -37,9 +37,14 @@ def permissions(policy: DataPolicy, wanted: Wanted) -> tuple[str, ...]:
 
 
 def make_archive(
-    policy: DataPolicy, settings: Settings, wanted: Wanted, seal: Seal, may: Callable[[str], bool]
+    policy: DataPolicy,
+    settings: Settings,
+    wanted: Wanted,
+    seal: Seal,
+    may: Callable[[str], bool],
+    deleted: Callable[[Archive], None],
 ) -> Archive:
-    """Makes an archive; `may` says whether whoever asks has a permission.
+    """Makes an archive; `may` says whether whoever asks has a permission, `deleted` hears of those that made room.
 
     Raises NotPermitted, NoRoom, SealingFailure or OSError (BlockingIOError while another one is being made).
     """
@@ -50,6 +55,8 @@ def make_archive(
     with _alone(Path(archive_location(policy).place)):
         _take_lowest_priority()
         room = int(archives.room(int(wanted.largest * _EXPANSION)) / _EXPANSION)
+        for evicted in archives.evict(int(room * _EXPANSION)):
+            deleted(evicted)
         if room < _LEAST:
             raise NoRoom("There is no room on the disk for a diagnostic archive.")
         written, path = archives.new()
