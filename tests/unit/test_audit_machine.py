@@ -283,3 +283,16 @@ def test_what_a_child_cannot_do_is_told() -> None:
 
 def test_many_names_are_counted() -> None:
     assert names("edcba", most=2) == "a, b and 3 more"
+
+
+def test_an_overlay_says_where_its_changes_are() -> None:
+    line = "1 0 0:9 / /etc rw - overlay overlay rw,lowerdir=/sysroot/etc,upperdir=/sysroot/var/lib/etc-overlay/upper\n"
+    (mount,) = parse_mounts(line)
+    assert mount.upper == "/var/lib/etc-overlay/upper"
+
+
+def test_the_options_of_the_images_file_systems_are_asked_of_an_image_only() -> None:
+    loose = MOUNTS.replace("/var rw,nosuid,nodev", "/var rw")
+    installed = loose.replace("/ ro,relatime", "/ rw,relatime").replace("root ro", "root rw")
+    assert (Kind.MOUNT_OPTIONS, "/var") in kinds(list(mount_differences(ALL_PLACES, parse_mounts(loose))))
+    assert list(mount_differences(ALL_PLACES, parse_mounts(installed))) == []

@@ -21,7 +21,8 @@ POSTFIX_PARTS = frozenset({"etc", "usr", "lib", "dev", "pid"})
 OTHER_GROUPS = {"mta_queue": frozenset({"postdrop"})}
 """Groups of files that are not the owners' own, by row: the doors of the queue."""
 _HEAD = 256
-_SMALLEST_COPY = 64
+SMALLEST_COPY = 64
+"""Bytes of a file whose copies are looked for: shorter ones are alike by chance."""
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -58,7 +59,7 @@ class Inventory:
 
     def add_head(self, path: str) -> None:
         """Takes note of how a file begins, so that its copies are known."""
-        if len(head := beginning(path)) >= _SMALLEST_COPY:
+        if len(head := beginning(path)) >= SMALLEST_COPY:
             self.heads.setdefault(head, []).append(path)
 
     def links_outside(self) -> list[Entry]:

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ksmg.audit.contents import Inventory, beginning
+from ksmg.audit.contents import SMALLEST_COPY, Inventory, beginning
 from ksmg.audit.difference import Difference, Kind, command
 from ksmg.audit.mount_table import Mount, holder
 from ksmg.audit.promise import Place, is_within, place_of
@@ -40,7 +40,10 @@ KNOWN = frozenset(
 KINDS = frozenset({"btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "vfat", "xfs"})
 """Kinds of file systems that files are kept on."""
 PRIVATE = ("/run/credentials", "/usr", "/proc", "/sys", "/dev")
-"""Where copies are not looked for: what systemd hands to services, Debian's own files, and no files at all."""
+"""Where copies are not looked for: what systemd hands to services, Debian's own files, and no files at all.
+
+Nor in what an overlay changed: that is the places themselves, with the modes of their directories.
+"""
 _MOST_COMPARED = 65_536
 
 
@@ -49,12 +52,13 @@ def file_system_differences(
 ) -> Iterator[Difference]:
     """Looks at every file of every writable file system, once."""
     linked = {entry.identity: entry.path for entry in inventory.links_outside()}
+    own = (*PRIVATE, *(mount.upper for mount in mounts if mount.upper))
     for path, status, closed in _files(mounts):
         if status.st_mode & stat.S_IXUSR | status.st_mode & (stat.S_ISUID | stat.S_ISGID):
             yield from _privileged(path, status)
         if (known := linked.get((status.st_dev, status.st_ino))) and place_of(places, path) is None:
             yield _hard_link(places, known, path)
-        elif not closed and _is_open(status) and place_of(places, path) is None:
+        elif not closed and _is_open(status) and place_of(places, path) is None and not _is_below(path, own):
             yield from _copy(places, path, status, inventory)
 
 
@@ -81,6 +85,10 @@ def _files(mounts: tuple[Mount, ...]) -> Iterator[tuple[str, os.stat_result, boo
             elif _is_new_directory(child.path, status, points, seen):
                 shut = closed or (status.st_uid == 0 and status.st_gid == 0 and not status.st_mode & 0o011)
                 waiting.append((child.path, shut))
+
+
+def _is_below(path: str, directories: tuple[str, ...]) -> bool:
+    return any(is_within(path, directory) for directory in directories)
 
 
 def _is_new_directory(path: str, status: os.stat_result, points: set[str], seen: set[tuple[int, int]]) -> bool:
@@ -126,7 +134,7 @@ def _is_open(status: os.stat_result) -> bool:
 
 def _copy(places: tuple[Place, ...], path: str, status: os.stat_result, inventory: Inventory) -> Iterator[Difference]:
     """A file that begins as a data file does, and goes on as it does as far as it goes."""
-    if not inventory.heads or any(is_within(path, private) for private in PRIVATE) or status.st_size < 64:
+    if not inventory.heads or status.st_size < SMALLEST_COPY:
         return
     for source in inventory.heads.get(beginning(path), ()):
         if _same_text(path, source):

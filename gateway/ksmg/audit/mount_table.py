@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 from ksmg.audit.promise import is_within
 
+INITRD_ROOT = "/sysroot"
+"""Where the initial RAM disk has the system: it is the one that mounts the overlay."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
 class Mount:
-    """One mount. `root` is the directory of the file system that is seen at `point`."""
+    """One mount. `root` is the directory of the file system that is seen at `point`.
+
+    `upper` is where an overlay keeps what was changed, as the machine sees it; empty for other kinds.
+    """
 
     device: str
     root: str
@@ -19,6 +24,7 @@ class Mount:
     options: frozenset[str]
     kind: str
     writable: bool
+    upper: str = ""
 
     def position(self, path: str) -> str:
         """Where in its file system a path below the mount lies."""
@@ -38,7 +44,16 @@ def _parse(fields: list[str]) -> Mount:
     rest = fields[fields.index("-") + 1 :]
     options = frozenset(fields[5].split(","))
     writable = "rw" in options and "rw" in rest[2].split(",")
-    return Mount(fields[2], _text(fields[3]), _text(fields[4]), options, rest[0], writable)
+    upper = next((word[9:] for word in rest[2].split(",") if word.startswith("upperdir=")), "")
+    return Mount(
+        fields[2],
+        _text(fields[3]),
+        _text(fields[4]),
+        options,
+        rest[0],
+        writable,
+        _text(upper).removeprefix(INITRD_ROOT),
+    )
 
 
 def _text(field: str) -> str:

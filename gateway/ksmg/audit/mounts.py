@@ -16,6 +16,8 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "/tmp": frozenset({"nodev", "nosuid"}),
 }
 """What each of these must be mounted with, where it is a file system of its own."""
+EVERYWHERE = ("/tmp", "/dev/shm")
+"""Those that the roles mount on every machine. The others are the image's, whose system cannot be written."""
 SHOWN_TO_SERVICES = {"ksmg-submit.service": {"/run/ksmg-submit/postfix": "/var/spool/postfix/public"}}
 """Second paths into a place that a service is meant to have: the doors of the queue, which hold no mail."""
 
@@ -91,7 +93,11 @@ def _exposures(
 
 
 def _options(mounts: tuple[Mount, ...]) -> Iterator[Difference]:
+    system = holder(mounts, "/")
+    is_image = system is not None and not system.writable
     for mount in mounts:
+        if not is_image and mount.point not in EVERYWHERE:
+            continue
         missing = OPTIONS.get(mount.point, frozenset()) - mount.options
         if missing and holder(mounts, mount.point) is mount:
             wanted = ",".join(sorted(missing))
