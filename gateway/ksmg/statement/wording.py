@@ -54,7 +54,7 @@ RULES = {
     "each_download_is_a_system_event": "each download is a system event",
 }
 KEPT = {"until_sent": "kept until sent"}
-EVICTED = {"oldest": "oldest first", "least_recently_used": "the ones longest without a look-up first"}
+EVICTED = {"oldest": "oldest first", "least_recently_used": "the ones longest without a look-up are removed first"}
 _DAY = 86_400
 
 
