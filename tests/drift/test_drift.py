@@ -76,6 +76,17 @@ def test_after_all_drifts_nothing_differs(appliance: Appliance) -> None:
     assert differences(appliance) == set()
 
 
+def test_the_verifier_runs_daily(appliance: Appliance) -> None:
+    assert appliance.run("systemctl", "is-enabled", "ksmg-audit.timer").strip() == "enabled"
+    assert appliance.run("systemctl", "is-active", "ksmg-audit.timer").strip() == "active"
+
+
+def test_the_daily_run_finds_the_same_in_its_sandbox(appliance: Appliance) -> None:
+    appliance.run("systemctl", "start", "ksmg-audit.service")
+    shown = appliance.ksmg("status")["access"]
+    assert (shown["differences"], shown["accounts"] > 20, shown["units"] > 5) == (0, True, True)
+
+
 def test_a_run_and_each_difference_is_a_system_event(appliance: Appliance) -> None:
     wanted = next(drift for drift in DRIFTS if drift.kind == "mode")
     verify_with(appliance, (wanted,))

@@ -74,13 +74,14 @@ def collect() -> dict[str, Any]:
     working = all(service["state"] in GOOD_STATES for service in services) and all(
         engine["works"] for engine in engines
     )
+    proof = last_proof(open_system_events(here.policy, here.settings))
     return {
         "healthy": working,
-        "warnings": _warnings(here, engines, certificates),
+        "warnings": [*_warnings(here, engines, certificates), *_access_warnings(proof)],
         "services": services,
         "engines": engines,
         "stores": stores,
-        "access": last_proof(open_system_events(here.policy, here.settings)),
+        "access": proof,
         "queue": queue,
         "diagnostics": diagnostics,
         "certificates": certificates,
@@ -187,6 +188,12 @@ def _print(state: dict[str, Any]) -> None:
     print(f"Queue: {'unknown' if state['queue'] is None else state['queue']} messages")
     print(f"Access: {_access(state['access'])}")
     _print_diagnostics(state["diagnostics"])
+
+
+def _access_warnings(proof: dict[str, Any] | None) -> list[str]:
+    if not proof or not proof["differences"]:
+        return []
+    return [f"access: {proof['differences']} differences from the data policy; 'ksmg audit access' names them"]
 
 
 def _access(proof: dict[str, Any] | None) -> str:
