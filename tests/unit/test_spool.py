@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ksmg.mail.attachments import attachment_names
-from ksmg.mail.readable import decoded_header, readable
+from ksmg.mail.readable import LONGEST_TEXT, all_readable, decoded_header, readable
 from ksmg.mail.spool import LARGEST_IN_MEMORY, Spool, SpooledMessage
 
 MULTIPART = b' multipart/mixed; boundary="x y"'
@@ -131,3 +131,10 @@ def test_no_body_disturbs_the_search_for_names(tmp_path_factory: pytest.TempPath
     directory = tmp_path_factory.mktemp("spool")
     with spooled(directory, [(b"Content-Type", b" multipart/mixed; boundary=x")], b"--x" + body) as message:
         attachment_names(message)
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("SYMBOL(2.50)",), (" a ", "b"), ("x\n",), ("\u00fc\udcff",), ("x" * LONGEST_TEXT, "y")]
+)
+def test_many_words_are_made_readable_as_each_is(words: tuple[str, ...]) -> None:
+    assert all_readable(words) == list(map(readable, words))

@@ -12,7 +12,7 @@ from ksmg.filter.delivery import Done
 from ksmg.filter.plan import Answer
 from ksmg.mail.attachments import attachment_names
 from ksmg.mail.facts import Direction
-from ksmg.mail.readable import readable
+from ksmg.mail.readable import all_readable, readable
 from ksmg.milter.packets import Packet
 from ksmg.rules.replay import document_of
 from ksmg.rules.treatment import Action
@@ -95,7 +95,7 @@ def _recorded(verdict: Verdict) -> dict[str, Any]:
         "check": verdict.check,
         "status": verdict.status.value,
         "detail": readable(verdict.detail),
-        "evidence": [readable(word) for word in verdict.evidence],
+        "evidence": all_readable(verdict.evidence),
         "reason": verdict.reason.value if verdict.reason else None,
         "score": verdict.score,
         "engine": readable(verdict.engine),

@@ -8,7 +8,7 @@ from typing import Any
 from ksmg.checks.verdict import Finding, Status, Verdict
 from ksmg.engines.failure import Reason
 from ksmg.mail.facts import Direction, Facts
-from ksmg.mail.readable import readable
+from ksmg.mail.readable import all_readable, readable
 from ksmg.rules import listing
 from ksmg.rules.modules import Catalogue
 from ksmg.rules.networks import IPAddress
@@ -138,7 +138,7 @@ def _verdict_document(verdict: Verdict, options: str) -> dict[str, Any]:
         "findings": [_finding_document(finding) for finding in verdict.findings],
         "reason": verdict.reason.value if verdict.reason else None,
         "engine": readable(verdict.engine),
-        "evidence": [readable(word) for word in verdict.evidence],
+        "evidence": all_readable(verdict.evidence),
         "score": verdict.score,
         "milliseconds": round(verdict.seconds * 1000, 3),
     }
