@@ -1,18 +1,23 @@
-"""How long data stays: the caps of the policy as the appliance's settings have them, and the restart that empties."""
+"""How long data stays: caps are watched while logs are flooded, and what has no reason to stay any more goes."""
 
+import json
 import re
 import shlex
+import time
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ksmg.policy import Location
 from testinfra.host import Host
 
 from host.expectation import POLICY, locations
+from host.question import ask_again
 
 LOGS = {name: location for name, location in locations(POLICY).items() if location.type == "log"}
-STREAMS = {name: location for name, location in locations(POLICY).items() if location.retention.per == "stream"}
-CAPPED = {name: location for name, location in {**LOGS, **STREAMS}.items() if location.retention.bytes}
+PRIORITIES = {"ksmg-important": 16 * 8 + 4, "ksmg-messages": 16 * 8 + 6, "maillog": 2 * 8 + 6}
+"""RFC 5424, 6.2.1: what goes to which log; local0.warning, local0.info, mail.info."""
+ROOM, UNIT = 400_000, 20_000
 TEMPORARY = {str(location.place): location for location in POLICY.row("temporary").locations}
 EMPTIED_BY = {
     str(location.place): unit.name
@@ -21,67 +26,87 @@ EMPTIED_BY = {
     for location in POLICY.resolve(entry)
     if location.retention.limit == "restart"
 }
-WEEK = 7
-UNITS = {"": 1, "k": 1024, "M": 1024**2, "G": 1024**3}
+DKIM = next(str(location.place) for location in POLICY.row("mta_settings").locations if location.place.name == "dkim")
+TLS = next(str(location.place) for location in POLICY.row("mta_settings").locations if location.place.name == "tls")
+CACHE = str(POLICY.place("directory_cache"))
+WEEKS = 5
 
 
-@pytest.fixture(scope="module")
-def rotation(host: Host) -> dict[str, dict[str, str]]:
-    """logrotate's settings, per pattern of files."""
-    text = host.check_output("cat /etc/logrotate.conf; find /etc/logrotate.d -type f -exec cat {} + 2>/dev/null; true")
-    if not re.search(r"^include", text, re.M):
-        text = host.check_output("cat /etc/logrotate.conf")
-    found: dict[str, dict[str, str]] = {}
-    for names, block in re.findall(r"^(/[^{\n]*)\{(.*?)^\}", text, re.M | re.S):
-        settings = dict(line.strip().partition(" ")[::2] for line in block.splitlines() if line.strip())
-        found |= dict.fromkeys(names.split(), settings)
-    return found
+@pytest.fixture(scope="module", params=PRIORITIES)
+def flood(host: Host, request: pytest.FixtureRequest) -> Any:
+    """What was seen while a log was flooded with four times the room below its cap."""
+    name = request.param
+    log = next(place for place in LOGS if place.endswith(f"/{name}"))
+    variables = name.upper().replace("-", "_")
+    asked = {"log": log, "name": variables, "priority": PRIORITIES[name], "room": ROOM, "unit": UNIT}
+    return ask_again(host, "flood", asked)
 
 
-def pattern(location: Location) -> str:
-    """The name under which logrotate knows the location's files."""
-    return str(location.place) if location.type == "log" else f"{location.place}/*.log"
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether something becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
-def size(text: str) -> int:
-    """logrotate's sizes: a number, with k, M or G."""
-    number, unit = re.fullmatch(r"(\d+)([kMG]?)", text).groups()  # type: ignore[union-attr]
-    return int(number) * UNITS[unit]
+@pytest.mark.disruptive
+def test_flooded_log_is_never_above_its_cap_by_more_than_a_part(flood: Any) -> None:
+    assert flood["most"] <= flood["cap"] + UNIT
 
 
-@pytest.mark.parametrize("name", CAPPED)
-def test_log_never_takes_more_than_its_cap(rotation: dict[str, dict[str, str]], name: str) -> None:
-    settings, cap = rotation[pattern(CAPPED[name])], CAPPED[name].retention.bytes
-    assert cap is not None
-    assert size(settings["size"]) * (int(settings["rotate"]) + 1) <= cap
+@pytest.mark.disruptive
+def test_flooded_log_keeps_nine_tenths_of_its_cap(flood: Any) -> None:
+    assert flood["least"] >= 0.9 * flood["cap"]
 
 
-@pytest.mark.parametrize("name", CAPPED)
-def test_log_makes_use_of_its_cap(rotation: dict[str, dict[str, str]], name: str) -> None:
-    settings, cap = rotation[pattern(CAPPED[name])], CAPPED[name].retention.bytes
-    assert cap is not None
-    assert size(settings["size"]) * int(settings["rotate"]) >= 0.8 * cap
+@pytest.mark.disruptive
+def test_flooded_log_has_its_newest_lines_without_a_gap(flood: Any) -> None:
+    kept = flood["kept"]
+    assert kept == list(range(kept[0], flood["last"] + 1))
 
 
-@pytest.mark.parametrize("name", [name for name, at in LOGS.items() if at.retention.weeks])
-def test_log_goes_after_its_weeks(rotation: dict[str, dict[str, str]], name: str) -> None:
-    settings, weeks = rotation[pattern(LOGS[name])], LOGS[name].retention.weeks
-    assert weeks is not None
-    assert LOGS[name].retention.rotate in settings
-    assert (int(settings["rotate"]) + 1) * WEEK <= weeks * WEEK
-    assert int(settings["maxage"]) <= weeks * WEEK
+@pytest.mark.disruptive
+def test_parts_of_a_log_have_its_owner_and_mode(flood: Any) -> None:
+    assert flood["like_before"]
 
 
-@pytest.mark.parametrize("name", LOGS)
-def test_log_keeps_its_owner_and_mode_when_it_is_rotated(rotation: dict[str, dict[str, str]], name: str) -> None:
-    location = LOGS[name]
-    assert rotation[pattern(location)]["create"] == f"{location.mode:04o} {location.owner} {location.group}"
+@pytest.mark.disruptive
+def test_evicted_line_is_in_no_file_any_more(flood: Any) -> None:
+    assert flood["kept"][0] > 1
+    assert flood["evicted_in"] == []
 
 
-def test_rotation_runs_several_times_an_hour(host: Host, facts: Any) -> None:
-    calendar = host.check_output("systemctl show -P TimersCalendar logrotate.timer")
-    assert facts["units"]["active"]["logrotate.timer"] == "active"
-    assert re.search(r"\*:(\*|\d\d?/\d|00/\d)", calendar)
+def test_every_place_is_within_its_caps(host: Host) -> None:
+    places = json.loads(host.run("ksmg audit retention --json").stdout)
+    assert [place["findings"] for place in places if not place["green"]] == []
+
+
+def test_rsyslog_ends_parts_that_are_right_for_this_disk(host: Host) -> None:
+    effective = {place["place"]: place for place in json.loads(host.run("ksmg audit retention --json").stdout)}
+    process = host.check_output("systemctl show -P MainPID rsyslog.service")
+    environment = host.check_output(f"tr '\\0' '\\n' < /proc/{process}/environ")
+    commands = re.findall(r"^KSMG_ROTATE_\w+=\S+ (\S+) (\d+) (\d+)$", environment, re.M)
+    told = {log: (int(cap), int(unit)) for log, cap, unit in commands}
+    capped = {name for name, location in LOGS.items() if location.retention.bytes}
+    assert {log: told[log] for log in capped} == {
+        log: (effective[log]["effective"]["bytes"], effective[log]["unit"]) for log in capped
+    }
+
+
+def test_log_of_sign_ins_goes_after_its_weeks(host: Host) -> None:
+    text = host.check_output("cat /etc/logrotate.conf")
+    (block,) = re.findall(r"^/var/log/secure \{(.*?)^\}", text, re.M | re.S)
+    settings = dict(line.strip().partition(" ")[::2] for line in block.splitlines() if line.strip())
+    assert "weekly" in settings
+    assert int(settings["rotate"]) + 1 <= WEEKS
+    assert int(settings["maxage"]) <= WEEKS * 7
+
+
+def test_what_logrotate_deletes_is_overwritten(host: Host) -> None:
+    assert re.search(r"^shred$", host.check_output("cat /etc/logrotate.conf"), re.M)
 
 
 def test_rotation_accepts_its_settings(host: Host) -> None:
@@ -90,6 +115,43 @@ def test_rotation_accepts_its_settings(host: Host) -> None:
 
 def test_journal_is_kept_in_memory_only(host: Host) -> None:
     assert not host.file("/var/log/journal").exists
+
+
+@pytest.mark.parametrize("unit", ["ksmg-retention.timer", "ksmg-retention.path", "logrotate.timer"])
+def test_unit_that_keeps_order_waits(host: Host, unit: str) -> None:
+    assert host.run(f"systemctl is-active {unit}").stdout.strip() == "active"
+
+
+@pytest.mark.disruptive
+def test_key_whose_domain_is_not_signed_any_more_goes_by_itself(host: Host) -> None:
+    key = f"{DKIM}/removed-{uuid.uuid4().hex}.test.a.key"
+    host.check_output(f"touch {shlex.quote(key)}")
+    assert eventually(lambda: not host.file(key).exists)
+
+
+@pytest.mark.disruptive
+def test_directory_cache_without_a_directory_goes_by_itself(host: Host) -> None:
+    host.check_output(f"setpriv --reuid=kluser --regid=kluser --clear-groups touch {shlex.quote(CACHE)}")
+    assert eventually(lambda: not host.file(CACHE).exists)
+
+
+@pytest.mark.disruptive
+def test_replaced_certificate_is_overwritten(host: Host) -> None:
+    name = f"{TLS}/replaced-{uuid.uuid4().hex}.crt"
+    host.check_output(f"echo old-certificate > {name}")
+    host.check_output("systemctl start ksmg-retention.service")
+    try:
+        held = host.check_output(f"find {TLS} -samefile {name} -name '.held-*'")
+        host.check_output(f"echo new > {name}.new && mv {name}.new {name}")
+        assert eventually(lambda: not host.file(held).exists)
+        assert host.check_output(f"cat {name}") == "new"
+    finally:
+        host.check_output(f"rm -f {name} && systemctl start ksmg-retention.service")
+
+
+@pytest.mark.disruptive
+def test_look_for_what_may_go_works(host: Host) -> None:
+    assert host.run("systemctl start ksmg-retention.service").rc == 0
 
 
 @pytest.mark.disruptive

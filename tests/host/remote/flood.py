@@ -1,0 +1,116 @@
+"""Floods one log file of the appliance, with a cap just above what it holds, and says how it went; then as before.
+
+Argument: {"log": path, "name": of its variables, "priority": of syslog, "room": bytes, "unit": bytes}.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+DROP_IN = pathlib.Path("/run/systemd/system/rsyslog.service.d/99-flood.conf")
+ENVIRONMENT = pathlib.Path("/run/flood.env")
+SOCKET = "/run/systemd/journal/syslog"
+LINE = 400
+TIMES = 4
+
+
+def files(log: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(
+        (path for path in log.parent.glob(log.name + "*") if re.fullmatch(r"(\.\d+)?", path.name[len(log.name) :])),
+        key=lambda path: int(path.suffix[1:]) if path.suffix[1:].isdigit() else sys.maxsize,
+    )
+
+
+def total(log: pathlib.Path) -> int:
+    found = 0
+    for path in files(log):
+        with contextlib.suppress(FileNotFoundError):  # evicted at this moment
+            found += path.stat().st_size
+    return found
+
+
+def use_cap(asked: dict[str, Any], log: pathlib.Path, cap: int) -> None:
+    """What rsyslog's service has from the gateway's package, with other numbers."""
+    name = asked["name"]
+    ENVIRONMENT.write_text(
+        f"KSMG_UNIT_{name}={asked['unit']}\n"
+        f"KSMG_ROTATE_{name}=/usr/libexec/ksmg/rotate-log {log} {cap} {asked['unit']}\n"
+    )
+    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+    DROP_IN.write_text(f"[Service]\nEnvironmentFile={ENVIRONMENT}\n")
+    restart()
+
+
+def restart() -> None:
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    subprocess.run(["systemctl", "restart", "rsyslog.service"], check=True)
+
+
+def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, list[int]]:
+    """Sends numbered lines, and looks at the size after each few."""
+    sizes, number = [], 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.connect(SOCKET)
+        while number * LINE < TIMES * asked["room"]:
+            for following in range(number + 1, number + 21):
+                text = f"<{asked['priority']}>flood: {marker} {following:07} "
+                daemon.send(text.ljust(LINE, ".").encode())
+            number += 20
+            sizes.append(total(log))
+    deadline = time.monotonic() + 60
+    while f"{marker} {number:07}" not in log.read_text(errors="replace") and time.monotonic() < deadline:
+        sizes.append(total(log))
+        time.sleep(0.05)
+    time.sleep(0.5)
+    return number, [*sizes, total(log)]
+
+
+def numbers(log: pathlib.Path, marker: str) -> list[int]:
+    found: list[str] = []
+    for path in files(log):
+        found += re.findall(rf"{marker} (\d+)", path.read_text(errors="replace"))
+    return [int(number) for number in found]
+
+
+def everywhere(text: str) -> list[str]:
+    """Files that have a text, but for those of the kernel."""
+    found = subprocess.run(
+        ["grep", "-rlsaF", "--exclude-dir=proc", "--exclude-dir=sys", text, "/var", "/tmp", "/run", "/etc", "/root"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return found.stdout.split()
+
+
+def main() -> None:
+    asked = json.loads(sys.argv[1])
+    log, marker = pathlib.Path(asked["log"]), f"flood{os.urandom(6).hex()}"
+    before = log.stat()
+    cap = total(log) + asked["room"]
+    use_cap(asked, log, cap)
+    try:
+        last, sizes = flood(asked, log, marker)
+        kept = numbers(log, marker)
+        stats = [path.stat() for path in files(log)]
+    finally:
+        DROP_IN.unlink(missing_ok=True)
+        restart()
+        ENVIRONMENT.unlink(missing_ok=True)
+    reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
+    json.dump({
+        "cap": cap, "most": max(sizes), "least": min(sizes[reached:], default=0), "last": last, "kept": kept,
+        "like_before": all(
+            (facts.st_uid, facts.st_gid, facts.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+            for facts in stats
+        ),
+        "evicted_in": everywhere(f"{marker} {1:07}"),
+    }, sys.stdout)  # fmt: skip
+
+
+main()
