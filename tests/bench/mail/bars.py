@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.mail.measure import Run, percentile
-from bench.mail.peers import AMAVIS, CHAIN, OURS, OURS_BOTH, OURS_CLAMD, OURS_COPIES, PEERS, PLAIN
+from bench.mail.peers import AMAVIS, CHAIN, OURS, OURS_BOTH, OURS_CLAMD, OURS_COPIES, PEERS, PLAIN, UNSTORED
 from bench.mail.results import HALF_LOAD, Results
 
 LEAST_OF_PLAIN = {
@@ -20,6 +20,8 @@ MOST_MEMORY = 60.0
 """MB."""
 MOST_ADDED = 5.0
 """Milliseconds, of 99 % of the messages at half of the highest load."""
+MOST_FOR_EVENTS = 2.0
+"""Percent of the processor time of a message that storing its event and its flight record may add."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def bars(results: Results) -> Iterator[Bar]:
     for size in results.sizes():
         yield from _throughput(results, size)
         yield from _added_time(results, size)
+        yield from _events(results, size)
     ours = tuple(
         peer.name for peer in PEERS if peer.ours and any(peer.name in results.peers(s) for s in results.sizes())
     )
@@ -79,6 +82,12 @@ def _added_time(results: Results, size: str) -> Iterator[Bar]:
         if results.has(peer, size=size, kind=HALF_LOAD):
             added = results.median(peer, size, _own_p99, HALF_LOAD)
             yield Bar(f"{peer}, {size}: own time at half load, p99", added, MOST_ADDED, "ms", least=False)
+
+
+def _events(results: Results, size: str) -> Iterator[Bar]:
+    if results.has(OURS, UNSTORED, size=size):
+        added = (results.ratio(OURS, UNSTORED, size, _cpu) - 1) * 100
+        yield Bar(f"{OURS}, {size}: storing events adds to CPU", added, MOST_FOR_EVENTS, "%", least=False)
 
 
 def _rate(run: Run) -> float:

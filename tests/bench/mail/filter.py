@@ -23,7 +23,7 @@ MEMBER = "filter"
 _SETTINGS = {"hostname": "gw1.example.test"}
 
 
-def start(modules: tuple[str, ...] | None, copy_all: bool) -> None:
+def start(modules: tuple[str, ...] | None, copy_all: bool, module: str = "ksmg.filter") -> None:
     """Start the filter on empty stores, with these modules of its rules (None: all); returns when it listens.
 
     With modules there is the inspection as well, which opens the attachments.
@@ -35,7 +35,7 @@ def start(modules: tuple[str, ...] | None, copy_all: bool) -> None:
     rule_sets.save(policy, modules, copy_all, ACCOUNT)
     if modules != ():
         _activate("inspection", "ksmg.inspection", INSPECTION, ACCOUNT)
-    _activate(MEMBER, "ksmg.filter", Path(SOCKET), "postfix")
+    _activate(MEMBER, module, Path(SOCKET), "postfix")
 
 
 def start_nothing() -> None:

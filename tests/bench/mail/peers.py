@@ -32,13 +32,18 @@ def _ours(
     return Peer(name, title, parts, (filter.MILTER,), ours=True)
 
 
+def _unstored() -> Peer:
+    part = functools.partial(filter.start, (), False, "bench.mail.unstored")
+    return Peer(UNSTORED, "ours without storing events; no engine", (part,), (filter.MILTER,))
+
+
 def _amavis(name: str, title: str, *, spamassassin: bool) -> Peer:
     parts = (engines.clamd, functools.partial(amavis.start, spamassassin))
     return Peer(name, title, parts, content_filter=f"amavis:[127.0.0.1]:{amavis.PORT}")
 
 
 PLAIN, NOTHING = "plain", "nothing"
-OURS, OURS_COPIES = "ours", "ours-copies"
+OURS, OURS_COPIES, UNSTORED = "ours", "ours-copies", "ours-unstored"
 OURS_CLAMD, OURS_BOTH, OURS_DEFAULT = "ours-clamd", "ours-clamd-rspamd", "ours-default"
 CHAIN = "chain"
 AMAVIS, AMAVIS_SPAMASSASSIN = "amavis", "amavis-spamassassin"
@@ -46,6 +51,7 @@ PEERS = (
     Peer(PLAIN, "Postfix alone"),
     Peer(NOTHING, "a filter in Python that does nothing", (filter.start_nothing,), (filter.MILTER,)),
     _ours(OURS, "ours: rules, Backup, events; no engine"),
+    _unstored(),
     _ours(OURS_COPIES, "ours, every message copied to Backup; no engine", copy_all=True),
     _ours(OURS_CLAMD, "ours with clamd", scanners=("antivirus",)),
     _ours(OURS_BOTH, "ours with clamd and rspamd", scanners=("antivirus", "antispam")),
