@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.mail import daemons, filter, postfix
 from bench.mail.daemons import DaemonError
 from bench.mail.load import ADDRESS, SERVER
-from bench.mail.measure import Run, Runner
+from bench.mail.measure import Run, Runner, synced_writes
 from bench.mail.peers import NOTHING, OURS, OURS_COPIES, PEERS, PLAIN, Peer
 from bench.mail.results import FLAT_OUT, HALF_LOAD, RUNS
 
@@ -59,7 +59,9 @@ class Benchmark:
         yield FLAT_OUT, run
         if peer.name in LATENCY_PEERS:
             half = run.rate / 2
-            yield HALF_LOAD, self._runner.run(size, int(half * self._seconds), half)
+            run = self._runner.run(size, int(half * self._seconds), half)
+            synced = synced_writes(postfix.LOG.parent) if peer.name == OURS_COPIES else []
+            yield HALF_LOAD, dataclasses.replace(run, synced=synced)
 
 
 def set_up(peer: Peer) -> None:

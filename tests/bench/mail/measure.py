@@ -8,7 +8,7 @@ import re
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ APART = ("dns", "load", "sink")
 WORKERS = ("amavis", "clamav-milter", "clamd", "filter", "rspamd")
 LEAST_WORK = 0.000_03
 """Seconds of processor time a message, of everyone through whom it has to go."""
+_WRITES, _WRITTEN, _PAUSE = 200, 4096, 0.005
 _POLL = 0.02
 _SAMPLE = 0.5
 _OWN, _WHOLE = re.compile(rb" own_milliseconds=([1-9][\d.]*|0\.\d+)"), re.compile(rb" milliseconds=([\d.]+)")
@@ -41,6 +42,8 @@ class Run:
     """What our filter says that it took for each message without its engines; empty for others."""
     foreign: float
     """Share of the machine's processors that others took meanwhile."""
+    synced: list[float] = field(default_factory=list)
+    """Of single synced writes on the same disk right after it: no durable copy can be faster."""
 
     @property
     def rate(self) -> float:
@@ -105,6 +108,20 @@ class _Sender:
             raise DaemonError(f"The load ended with {code}, see {daemons.OUTPUT}/load.log.")
         self.result = json.loads(self._output.read_text())
         return most
+
+
+def synced_writes(directory: Path) -> list[float]:
+    """Seconds of each of some small writes that are synced to the disk, with pauses, and nothing else to do."""
+    file, taken = directory / "synced", []
+    with file.open("wb", buffering=0) as opened:
+        for _ in range(_WRITES):
+            began = time.monotonic()
+            opened.write(bytes(_WRITTEN))
+            os.fdatasync(opened.fileno())
+            taken.append(time.monotonic() - began)
+            time.sleep(_PAUSE)
+    file.unlink()
+    return taken
 
 
 def _drained_for_good() -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.mail.bars import Bar
 from bench.mail.measure import APART, Run, percentile
-from bench.mail.peers import AMAVIS, CHAIN, PEERS, PLAIN
+from bench.mail.peers import AMAVIS, CHAIN, OURS_COPIES, PEERS, PLAIN
 from bench.mail.results import FLAT_OUT, HALF_LOAD, Results
 
 COMPARED = (PLAIN, CHAIN, AMAVIS)
@@ -29,6 +29,7 @@ def table(results: Results) -> Iterator[str]:
         yield f"\nMessages of {size}B; milliseconds of processor time a message; ratios of messages/s"
         yield _HEAD
         yield from (_row(results, peer, size) for peer in results.peers(size))
+        yield from _disk(results, size)
     yield (
         "\n  CPU: all processes of the peer, FILTER: those of our filter alone. p50 and p99: from the end of the data"
         "\n  to the reply, at half of the peer's load; OWN: what our filter itself says then, engines excluded."
@@ -46,6 +47,14 @@ def _row(results: Results, peer: str, size: str) -> str:
         f"  {peer:<22} {facts['messages/s']:8.1f} {facts['cpu ms']:8.2f} {_number(facts.get('filter cpu ms'), 8, 2)}"
         f" {_number(facts.get('filter pss MB'), 7, 1)}{ratios}{times}  {facts['others']:6.0%}"
     )
+
+
+def _disk(results: Results, size: str) -> Iterator[str]:
+    """What the disk alone takes for what every kept copy waits for."""
+    if results.has(OURS_COPIES, size=size, kind=HALF_LOAD):
+        middle = results.median(OURS_COPIES, size, lambda run: percentile(run.synced, 50) * 1000, HALF_LOAD)
+        late = results.median(OURS_COPIES, size, lambda run: percentile(run.synced, 99) * 1000, HALF_LOAD)
+        yield f"  A single synced write on this disk right after {OURS_COPIES}: p50 {middle:.2f}, p99 {late:.2f} ms."
 
 
 def _number(value: float | None, width: int, places: int) -> str:
