@@ -100,6 +100,13 @@ def test_other_recipients_of_an_erased_message_are_told_of(store: MessageStore) 
     assert "1 of the erased messages had other recipients too" in holder_of(store).erase(erasure()).grounds
 
 
+def test_a_damaged_message_is_told_of_and_stops_nothing(store: MessageStore, tmp_path: Path) -> None:
+    segment = next(tmp_path.glob("*.segment"))
+    segment.write_bytes(segment.read_bytes().replace(b"Good morning.", b"Good evening.", 1))
+    found = [one.text for one in holder_of(store).find(MATCHER)]
+    assert sum("damaged" in text for text in found) == 1
+
+
 def test_mentions_are_erased_when_that_is_wanted(store: MessageStore, tmp_path: Path) -> None:
     assert holder_of(store).erase(erasure(Scope(mentions=True))).erased == 2
     assert not left_in(tmp_path, "canary")

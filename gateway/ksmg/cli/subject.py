@@ -109,7 +109,7 @@ def run_erase(chosen: argparse.Namespace) -> int:
     if not chosen.yes:
         _ask(chosen)
     outcomes = erase(places, matcher, Scope(chosen.mentions, chosen.queue, chosen.configuration))
-    _record(here, Name.SUBJECT_ERASED, places, {outcome.place: outcome.erased for outcome in outcomes})
+    _record(here, Name.SUBJECT_ERASED, places, {one.place: one.erased + one.pseudonymised for one in outcomes})
     after = facts(here.settings.text("hostname"), here.caller, began, found, places, matcher)
     _hand_out(here, chosen, receipt(here.policy, matcher.person, outcomes, after))
     return ExitCode.DONE

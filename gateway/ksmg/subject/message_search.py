@@ -34,6 +34,9 @@ class Presence:
     def __bool__(self) -> bool:
         return bool(self.places)
 
+    def __add__(self, other: "Presence") -> "Presence":
+        return Presence(self.party or other.party, self.places + other.places)
+
 
 def search_message(content: bytes, matcher: Matcher) -> Presence:
     """Where the person is in a message with CRLF or LF line ends."""

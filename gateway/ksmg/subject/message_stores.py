@@ -1,6 +1,5 @@
 """Backup and the quarantines as holders: whole messages, found by envelope, header and text, erased as a whole."""
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -61,19 +60,22 @@ class MessageStoreHolder:
 
     def _present(self, matcher: Matcher) -> Iterator[tuple[StoredMessage, Presence]]:
         for entry in self._store.every(EVERYTHING):
-            presence = _in_envelope(entry, matcher)
             try:
-                with self._store.read(entry) as original:
-                    found = search_message(original.read(), matcher)
+                presence = _in_envelope(entry, matcher) + self._in_content(entry, matcher)
             except FileNotFoundError:  # evicted meanwhile
                 continue
-            except OSError as error:
-                if not presence:
-                    raise sqlite3.DatabaseError(f"the message {entry.id} cannot be searched: {error}") from error
-                found = Presence()
-            presence = Presence(presence.party or found.party, presence.places + found.places)
             if presence:
                 yield entry, presence
+
+    def _in_content(self, entry: StoredMessage, matcher: Matcher) -> Presence:
+        """A message that is damaged may be anybody's: it is told of."""
+        try:
+            with self._store.read(entry) as original:
+                return search_message(original.read(), matcher)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return Presence(False, ("damaged: it cannot be searched",))
 
 
 def _in_envelope(entry: StoredMessage, matcher: Matcher) -> Presence:
