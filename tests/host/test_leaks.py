@@ -44,3 +44,13 @@ def test_marker_is_nowhere_else(trace: Any) -> None:
 
 def test_journal_has_no_personal_data(trace: Any) -> None:
     assert trace["journal"] == []
+
+
+@pytest.mark.disruptive
+def test_deleted_message_is_in_no_file_of_backup(host: Host) -> None:
+    domain, marker = host.check_output("postconf -h myhostname").strip(), f"leak{uuid.uuid4().hex}"
+    ask_again(host, "leak", {"recipient": f"postmaster@{domain}", "marker": marker, "log": MAIL_LOG})
+    search = f"grep -rlaF {marker} {POLICY.place('backup')}"
+    assert host.run(search).stdout.split()
+    host.check_output(f"ksmg backup delete --all-matching --subject {marker} --yes")
+    assert host.run(search).stdout.split() == []
