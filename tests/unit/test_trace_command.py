@@ -8,7 +8,7 @@ import yaml
 from ksmg.cli import appliance, command_trace
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.diagnostics.trace import COMPONENTS
+from ksmg.diagnostics.trace import COMPONENTS, Level
 from ksmg.policy import DataPolicy, parse_policy
 from ksmg.settings import Settings, SettingsError, load_settings
 from ksmg.settings.editing import change_setting
@@ -73,11 +73,22 @@ def test_a_deleted_trace_is_gone(policy: DataPolicy) -> None:
 
 def test_a_command_is_traced_once_its_level_is_set(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_trace, "become", lambda _: None)
-    main(["trace", "set", "command", "info"])
+    main(["trace", "set", "command", "debug"])
     main(["trace", "list"])
     main(["trace", "set", "command", "off"])
     text = (Path(policy.row("traces").locations[0].place) / "command.log").read_text()
     assert "ksmg trace list: exit code 0" in text
+
+
+@pytest.mark.parametrize("level", [Level.INFO, Level.DEBUG])
+def test_whom_a_command_is_about_is_traced_at_debug_and_never_who_was_erased(level: Level) -> None:
+    traced = command_trace._trace
+    traced.set(level)
+    shown = [
+        command_trace._shown(given) for given in (["events", "--to", "a@x.test"], ["subject", "erase", "a@x.test"])
+    ]
+    traced.set(Level.OFF)
+    assert shown == ["events --to a@x.test" if level is Level.DEBUG else "events", "subject"]
 
 
 def test_a_changed_setting_leaves_the_others_and_the_mode(tmp_path: Path) -> None:

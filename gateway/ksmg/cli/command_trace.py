@@ -30,7 +30,7 @@ def trace_command(arguments: Sequence[str], code: int) -> None:
     if not _trace.enabled:
         return
     level = trace.Level.ERROR if code else trace.Level.INFO
-    text = f"{caller()}: ksmg {' '.join(arguments)}: exit code {code}"
+    text = f"{caller()}: ksmg {_shown(arguments)}: exit code {code}"
     if os.geteuid() != 0:
         _trace.write(text, level)
     elif (child := os.fork()) == 0:
@@ -42,6 +42,12 @@ def trace_command(arguments: Sequence[str], code: int) -> None:
             os._exit(0)
     else:
         os.waitpid(child, 0)
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    """The verb, and at debug its arguments; never the person that `subject` is about, who may just have been erased."""
+    whole = _trace.detailed and "subject" not in arguments[:1]
+    return " ".join(arguments if whole else arguments[:1])
 
 
 def _stopped(component: str, cause: str) -> None:

@@ -55,10 +55,10 @@ def make_archive(
     with _alone(Path(archive_location(policy).place)):
         _take_lowest_priority()
         room = int(archives.room(int(wanted.largest * _EXPANSION)) / _EXPANSION)
-        for evicted in archives.evict(int(room * _EXPANSION)):
-            deleted(evicted)
         if room < _LEAST:
             raise NoRoom("There is no room on the disk for a diagnostic archive.")
+        for evicted in archives.evict(int(room * _EXPANSION)):
+            deleted(evicted)
         written, path = archives.new()
         try:
             _write(policy, settings, wanted, seal, written, room)
