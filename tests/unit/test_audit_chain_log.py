@@ -54,6 +54,11 @@ def test_an_event_is_kept_with_its_origin(log: SystemEventLog) -> None:
     assert log.newest() == [event]
 
 
+def test_a_whole_number_of_seconds_is_a_time(log: SystemEventLog) -> None:
+    log.add(SystemEvent(Name.ENGINE_UP, time=1000))
+    assert damages(log) == []
+
+
 @pytest.mark.parametrize(
     ("statement", "found"),
     [

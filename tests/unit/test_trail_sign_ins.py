@@ -136,6 +136,14 @@ def test_a_flood_from_everywhere_makes_few_events_and_loses_no_count() -> None:
     assert max(len(json.dumps(event.detail)) for event in events) < 300
 
 
+def test_a_command_that_was_refused_is_counted_too() -> None:
+    found = read("ksmg[9]", 'event=access_refused account=nginx origin="nginx.service" verb=backup')
+    assert found == Refusal(TIME, "command", "nginx.service", "nginx")
+    refusals = Refusals()
+    refusals.add(Refusal(6000.0, "command", "nginx.service", "nginx"))
+    assert [event.name for event in refusals.due(6060.0)] == [Name.ACCESS_REFUSED]
+
+
 def test_counts_survive_the_end_of_a_run() -> None:
     refusals = Refusals()
     refusals.add(refused(6000.0))

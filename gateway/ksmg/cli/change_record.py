@@ -7,7 +7,8 @@ from typing import Any
 from ksmg.cli.appliance import Appliance
 from ksmg.stores.locations import open_system_events
 from ksmg.stores.system_events import Name, SystemEvent
-from ksmg.system.account import acting_as_owner
+from ksmg.system.account import acting_as_owner, caller
+from ksmg.system.origin import origin
 from ksmg.system.syslog import Syslog, line
 
 
@@ -16,4 +17,14 @@ def record_change(here: Appliance, name: Name, detail: Mapping[str, Any]) -> Non
     event = SystemEvent(name, detail, here.caller)
     with acting_as_owner(Path(here.policy.place("system_events"))):
         open_system_events(here.policy, here.settings).add(event)
-    Syslog("ksmg").send(name.severity, line([("event", name.value), ("account", here.caller), *detail.items()]))
+    fields = [("event", name.value), ("account", event.account), ("origin", event.origin)]
+    Syslog("ksmg").send(name.severity, line([*fields, *detail.items()]))
+
+
+def report_refusal(verb: str) -> None:
+    """Tells the log files that this account may not do this; the trail makes a system event of it.
+
+    Who has no rights cannot write the log of system events himself.
+    """
+    fields = [("event", Name.ACCESS_REFUSED.value), ("account", caller()), ("origin", origin()), ("verb", verb)]
+    Syslog("ksmg").send(Name.ACCESS_REFUSED.severity, line(fields))

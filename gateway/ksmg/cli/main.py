@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ksmg import __version__
+from ksmg.cli.change_record import report_refusal
 from ksmg.cli.command_trace import trace_command
 from ksmg.cli.failure import CommandFailure, ExitCode
 from ksmg.policy import PolicyError
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     code = _run(given)
+    if code == ExitCode.DENIED:
+        report_refusal(given[0])
     trace_command(given, code)
     return code
 

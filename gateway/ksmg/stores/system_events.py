@@ -224,7 +224,11 @@ class SystemEventLog:
 
     def add_all(self, events: Iterable[SystemEvent], known: Mapping[str, str] | None = None) -> None:
         """Stores events in one transaction, durably, and what a watcher knows now. Raises sqlite3.Error."""
-        rows = [(e.time, e.name.value, e.account, e.origin, json.dumps(e.detail, ensure_ascii=False)) for e in events]
+        rows = [
+            # a whole number of seconds would come back as a float, and have another digest
+            (float(e.time), e.name.value, e.account, e.origin, json.dumps(e.detail, ensure_ascii=False))
+            for e in events
+        ]
         with contextlib.closing(self._open()) as connection:
             with transaction(connection):
                 link = table.append(connection, rows)

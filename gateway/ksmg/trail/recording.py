@@ -17,11 +17,11 @@ from ksmg.system.account import acting_as_owner
 from ksmg.system.syslog import Syslog, line
 from ksmg.trail.log_tail import Position, end_of, read_on
 from ksmg.trail.refusals import Refusals
-from ksmg.trail.sign_ins import Refusal, understand
+from ksmg.trail.sign_ins import REFUSED, Refusal, understand
 from ksmg.trail.updates import MARK, Updates
 from ksmg.trail.watched_files import watched
 
-_SIGN_INS, _UPDATES = "sign_ins", "updates"
+_SIGN_INS, _MESSAGES, _REFUSALS = "sign_ins", "messages", "refusals"
 _READ_AGAIN = 4_194_304
 
 
@@ -42,7 +42,12 @@ class Trail:
     def look(self, last: bool = False) -> int:
         """Looks at everything; returns the number of events. Raises OSError or sqlite3.Error."""
         known: dict[str, str] = {}
-        events = [*self._sign_ins(known, last), *self._updates(known), *self._files(known)]
+        before = self._recall(_REFUSALS)
+        refusals = Refusals(before)
+        events = [*self._sign_ins(known, refusals), *self._messages_log(known, refusals), *self._files(known)]
+        events += refusals.due(time.time(), last)
+        self.waiting = refusals.waiting
+        self._note(known, _REFUSALS, before, refusals.document())
         if known:
             with acting_as_owner(self._store):
                 self._log.add_all(events, known)
@@ -51,37 +56,30 @@ class Trail:
             self._syslog.send(event.name.severity, line([*fields, *event.detail.items()]))
         return len(events)
 
-    def _sign_ins(self, known: dict[str, str], last: bool) -> list[SystemEvent]:
+    def _sign_ins(self, known: dict[str, str], refusals: Refusals) -> list[SystemEvent]:
         before = self._recall(_SIGN_INS)
-        refusals = Refusals(before.get("refusals"))
-        position = Position(**before.get("position", {}))
+        position = Position(**before)
         events = []
         for lines, end in read_on(self._auth_log, position):
             position = end
-            for text in lines.decode(errors="replace").splitlines():
-                found = understand(text)
-                if isinstance(found, Refusal):
-                    refusals.add(found)
-                elif found is not None:
-                    events.append(found)
-        events += refusals.due(time.time(), last)
-        self.waiting = refusals.waiting
-        self._note(known, _SIGN_INS, before, {"position": vars(position), "refusals": refusals.document()})
+            events += _understood(lines.splitlines(), refusals)
+        self._note(known, _SIGN_INS, before, vars(position))
         return events
 
-    def _updates(self, known: dict[str, str]) -> list[SystemEvent]:
-        """Mail fills this file: how far it was read is noted with an event, or after a few megabytes."""
-        before = self._recall(_UPDATES)
+    def _messages_log(self, known: dict[str, str], refusals: Refusals) -> list[SystemEvent]:
+        """What others tell the gateway's own log. Mail fills it: how far it was read is noted only now and then."""
+        before = self._recall(_MESSAGES)
         updates = Updates(before.get("updates"))
         position = begin = Position(**before["position"]) if before else end_of(self._messages)
-        events = []
+        events, marked = [], 0
         for lines, end in read_on(self._messages, position):
             position = end
-            if MARK in lines:
-                found = (updates.read(text.decode(errors="replace")) for text in lines.splitlines() if MARK in text)
-                events += [event for event in found if event is not None]
-        if events or not before or position.inode != begin.inode or position.offset - begin.offset > _READ_AGAIN:
-            self._note(known, _UPDATES, before, {"position": vars(position), "updates": updates.document()})
+            told = [text for text in lines.splitlines() if MARK in text or REFUSED in text]
+            marked += len(told)
+            events += _understood(told, refusals)
+            events += filter(None, (updates.read(text.decode(errors="replace")) for text in told))
+        if marked or not before or position.inode != begin.inode or position.offset - begin.offset > _READ_AGAIN:
+            self._note(known, _MESSAGES, before, {"position": vars(position), "updates": updates.document()})
         return events
 
     def _files(self, known: dict[str, str]) -> Iterator[SystemEvent]:
@@ -99,3 +97,15 @@ class Trail:
     def _note(self, known: dict[str, str], name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
         if before != now:
             known[name] = json.dumps(now)
+
+
+def _understood(lines: list[bytes], refusals: Refusals) -> list[SystemEvent]:
+    """The events that lines tell of; refusals are counted."""
+    events = []
+    for text in lines:
+        found = understand(text.decode(errors="replace"))
+        if isinstance(found, Refusal):
+            refusals.add(found)
+        elif found is not None:
+            events.append(found)
+    return events

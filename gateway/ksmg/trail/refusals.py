@@ -1,4 +1,4 @@
-"""Refused sign-ins, counted by source and minute, so that no flood of them pushes anything else out of the log.
+"""Refused sign-ins and commands, counted by source and minute, so that no flood of them fills the log.
 
 At most ten sources of a minute have an event of their own, and at most sixty events come out of an hour; the rest is
 one number. 61 events an hour are 1,464 a day: the log's 100,000 records last for two months of such a flood.
@@ -13,6 +13,8 @@ from ksmg.trail.sign_ins import Refusal
 _SOURCES, _EVENTS, _ACCOUNTS = 10, 60, 5
 _MINUTE, _HOUR = 60, 3600
 _OTHERS = "others"
+_NAMES = {"command": Name.ACCESS_REFUSED}
+"""What a service's refusals are; the others are refused sign-ins."""
 _NOBODY = ""
 """Who was refused is nobody that the appliance knows: the names that were tried are in the detail."""
 
@@ -70,7 +72,8 @@ class Refusals:
                 continue
             self._events += 1
             service, _, source = key.partition(" ")
-            events.append(SystemEvent(Name.SIGN_IN_REFUSED, {"service": service, **counted}, _NOBODY, when, source))
+            name = _NAMES.get(service, Name.SIGN_IN_REFUSED)
+            events.append(SystemEvent(name, {"service": service, **counted}, _NOBODY, when, source))
         return events
 
     def _told_rest(self, when: float) -> list[SystemEvent]:

@@ -1,8 +1,8 @@
 """What the log of sign-ins says, as system events: who signed in from where, and who became another account.
 
-Lines are as rsyslog writes them: time, host, program, text. The texts are those of OpenSSH's sshd, sudo, and
-util-linux' login and su. A name that somebody tries to sign in with can hold anything: what sshd itself adds stands
-behind it.
+Lines are as rsyslog writes them: time, host, program, text. The texts are those of OpenSSH's sshd, sudo, util-linux'
+login and su, and this package's command. A name that somebody tries to sign in with can hold anything: what sshd itself
+adds stands behind it.
 """
 
 import re
@@ -27,13 +27,16 @@ _LOGIN = re.compile(r"(?:ROOT )?LOGIN +(?:on|ON) '?(?:/dev/)?([^' ]+)'?(?: BY '?
 _FAILED_LOGIN = re.compile(
     r"(?:FAILED LOGIN|TOO MANY LOGIN TRIES) .*?(?:FROM|on) '?(?:/dev/)?([^' ]+)'? FOR '?(.*?)'?,.*"
 )
+REFUSED = b" ksmg["
+"""In every line of the command; the others in the gateway's log are not looked at more closely."""
+_COMMAND = re.compile(r"event=access_refused account=(\S+) origin=(\S+) verb=(\S+)")
 _LONGEST = 64
 """Characters of an account's name; more is not a name."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A sign-in that was refused; they are counted, because anybody can cause any number of them."""
+    """A sign-in, or a command, that was refused; they are counted, because anybody can cause any number of them."""
 
     time: float
     service: str
@@ -93,10 +96,16 @@ def _login(when: float, text: str) -> SystemEvent | Refusal | None:
     return None
 
 
+def _command(when: float, text: str) -> SystemEvent | Refusal | None:
+    found = _COMMAND.fullmatch(text)
+    return Refusal(when, "command", found[2].strip('"'), found[1].strip('"')[:_LONGEST]) if found else None
+
+
 _READERS: dict[str, Callable[[float, str], SystemEvent | Refusal | None]] = {
     "sshd": _ssh,
     "sshd-session": _ssh,
     "sudo": _sudo,
     "su": _su,
     "login": _login,
+    "ksmg": _command,
 }

@@ -77,8 +77,9 @@ def key_facts(file: Path) -> Facts:
 
 
 def file_facts(directory: Path) -> Facts:
-    """The digest of every file below a directory."""
-    found = (file for file in sorted(directory.rglob("*")) if file.is_file() and not file.is_symlink())
+    """The digest of every file below a directory, but for hidden ones: second names of files that retention erases."""
+    visible = (file for file in sorted(directory.rglob("*")) if not file.name.startswith("."))
+    found = (file for file in visible if file.is_file() and not file.is_symlink())
     return {str(file.relative_to(directory)): hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
 
 
