@@ -57,8 +57,6 @@ def test_a_packet_of_an_impossible_length_is_refused(length: int) -> None:
         (b"L", b"Empty\0\0", commands.Header(b"Empty", b"")),
         (b"B", b"text\r\n", commands.Body(b"text\r\n")),
         (b"E", b"", commands.EndOfMessage()),
-        (b"D", b"Mi\x004X1\0{auth_authen}\0u\0", commands.Macros(b"M", {"i": b"4X1", "auth_authen": b"u"})),
-        (b"D", b"C", commands.Macros(b"C", {})),
         (b"A", b"", commands.ABORT),
         (b"K", b"", commands.QUIT_NEW_CONNECTION),
         (b"U", b"XYZ\0", commands.UNKNOWN),
@@ -77,13 +75,22 @@ def test_a_command_is_understood(letter: bytes, data: bytes, command: commands.C
         (b"C", b"host\x009\x00\x19x\0"),
         (b"H", b"no end"),
         (b"L", b"no value\0"),
-        (b"D", b""),
-        (b"D", b"Monly a name\0"),
     ],
 )
 def test_a_malformed_command_is_refused(letter: bytes, data: bytes) -> None:
     with pytest.raises(ProtocolError):
         commands.parse(Packet(letter, data))
+
+
+def test_macros_are_told_by_their_names_without_braces() -> None:
+    assert commands.macros_of(b"Mi\x004X1\0{auth_authen}\0u\0") == {"i": b"4X1", "auth_authen": b"u"}
+    assert commands.macros_of(b"C") == {}
+
+
+@pytest.mark.parametrize("data", [b"", b"Monly a name\0", b"Mi\x004X1"])
+def test_malformed_macros_are_refused(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        commands.macros_of(data)
 
 
 def test_negotiation_leaves_out_every_reply_but_the_verdict() -> None:

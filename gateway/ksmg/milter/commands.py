@@ -17,14 +17,6 @@ class Negotiate:
 
 
 @dataclass(frozen=True, slots=True)
-class Macros:
-    """Values that go with the command whose letter is `stage`. Names come without braces: `i`, `client_addr`."""
-
-    stage: bytes
-    values: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
 class Connect:
     """An SMTP client. `address` is None when the server does not know it, and a path for a local one."""
 
@@ -97,14 +89,17 @@ QUIT_NEW_CONNECTION = Marker(b"K")
 UNKNOWN = Marker(b"U")
 """The client gave a command that the server does not know."""
 
-Command = Negotiate | Macros | Connect | Helo | Mail | Recipient | Header | Body | EndOfMessage | Marker
+Command = Negotiate | Connect | Helo | Mail | Recipient | Header | Body | EndOfMessage | Marker
 
 _MARKERS = {marker.command: marker for marker in (DATA, END_OF_HEADERS, ABORT, QUIT, QUIT_NEW_CONNECTION)}
 _FAMILY_UNKNOWN, _FAMILY_LOCAL = b"U", b"L"
 
 
 def parse(packet: Packet) -> Command:
-    """The command that a packet holds. Raises ProtocolError for one that is malformed or not part of the protocol."""
+    """The command that a packet holds, other than macros, which `macros_of` reads.
+
+    Raises ProtocolError for one that is malformed or not part of the protocol.
+    """
     if marker := _MARKERS.get(packet.command):
         return marker
     if packet.command == b"U":
@@ -129,7 +124,9 @@ def _negotiate(data: bytes) -> Negotiate:
 
 
 def macros_of(data: bytes) -> dict[str, bytes]:
-    """Names and values out of a macro packet's data. Raises ProtocolError."""
+    """Names, without braces, and values out of a macro packet's data, whose first byte is the letter of the command
+    that they go with. Raises ProtocolError.
+    """
     if not data:
         raise ProtocolError("macros without a stage")
     strings = _strings(data[1:], "macros") if len(data) > 1 else []
@@ -137,10 +134,6 @@ def macros_of(data: bytes) -> dict[str, bytes]:
         raise ProtocolError("a macro without a value")
     names = (name.decode("ascii", "replace").strip("{}") for name in strings[::2])
     return dict(zip(names, strings[1::2], strict=True))
-
-
-def _macros(data: bytes) -> Macros:
-    return Macros(data[:1], macros_of(data))
 
 
 def _connect(data: bytes) -> Connect:
@@ -189,7 +182,6 @@ def _header(data: bytes) -> Header:
 
 _PARSERS: Mapping[bytes, Callable[[bytes], Command]] = {
     b"O": _negotiate,
-    b"D": _macros,
     b"C": _connect,
     b"H": _helo,
     b"M": _mail,
