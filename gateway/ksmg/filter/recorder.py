@@ -17,7 +17,7 @@ from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.system.syslog import Severity, Syslog, line
 
 _log = logging.getLogger(__name__)
-_BATCH_SECONDS, _LONG_BATCH_SECONDS = 0.02, 0.05
+_BATCH_SECONDS, _LONG_BATCH_SECONDS = 0.02, 0.1
 """How long a batch is collected: longer while there is much, because a transaction costs as much as five events."""
 _LARGEST_BATCH = 1000
 _MOST_WAITING = 100_000
