@@ -130,15 +130,22 @@ async def _engines(here: Appliance) -> list[dict[str, Any]]:
 
 def _stores(here: Appliance) -> list[dict[str, Any]]:
     """Every place that has a cap, with the policy's and the one that this disk can bear."""
-    return [_store(holding) for holding in measure(here.policy, here.settings) if {*_limits(holding.cap)} != {None}]
+    return [
+        _store(here, holding) for holding in measure(here.policy, here.settings) if {*_limits(holding.cap)} != {None}
+    ]
 
 
 def _limits(cap: Cap) -> tuple[int | None, int | None]:
     return cap.bytes, cap.records
 
 
-def _store(holding: Holding) -> dict[str, Any]:
-    name = str(holding.place) if holding.place.is_relative_to(_LOGS) else holding.row
+def _name(here: Appliance, holding: Holding) -> str:
+    """The row's, when this is its first place."""
+    return holding.row if holding.place == here.policy.place(holding.row) else holding.place.name
+
+
+def _store(here: Appliance, holding: Holding) -> dict[str, Any]:
+    name = str(holding.place) if holding.place.is_relative_to(_LOGS) else _name(here, holding)
     return {
         "store": f"{name}/{holding.stream}" if holding.stream else name,
         "bytes": holding.bytes,

@@ -128,12 +128,15 @@ def _first_time(file: Path) -> float | None:
 
 
 def _files(candidates: Iterable[Path]) -> Extent:
-    """Plain files; each is a record."""
-    sizes, times = [], []
+    """Plain files, each once, whatever names it has; each is a record."""
+    sizes, times, seen = [], [], set[int]()
     for path in candidates:
         with contextlib.suppress(FileNotFoundError):  # such as a message that was delivered at this moment
             if path.is_file() and not path.is_symlink():
                 facts = path.stat()
+                if facts.st_ino in seen:
+                    continue
+                seen.add(facts.st_ino)
                 sizes.append(facts.st_size)
                 times.append(facts.st_mtime)
     return Extent(sum(sizes), len(sizes), min(times, default=None))

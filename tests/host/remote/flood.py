@@ -1,6 +1,6 @@
 """Floods one log file of the appliance, with a cap just above what it holds, and says how it went; then as before.
 
-Argument: {"log": path, "name": of its variables, "priority": of syslog, "room": bytes, "unit": bytes}.
+Argument: {"log": path, "logs": {name in variables: path}, "priority": of syslog, "room": bytes, "unit": bytes}.
 """
 
 import contextlib
@@ -36,13 +36,13 @@ def total(log: pathlib.Path) -> int:
     return found
 
 
-def use_cap(asked: dict[str, Any], log: pathlib.Path, cap: int) -> None:
+def use_caps(asked: dict[str, Any]) -> None:
     """What rsyslog's service has from the gateway's package, with other numbers."""
-    name = asked["name"]
-    ENVIRONMENT.write_text(
-        f"KSMG_UNIT_{name}={asked['unit']}\n"
-        f"KSMG_ROTATE_{name}=/usr/libexec/ksmg/rotate-log {log} {cap} {asked['unit']}\n"
-    )
+    lines = []
+    for name, log in asked["logs"].items():
+        cap, unit = total(pathlib.Path(log)) + asked["room"], asked["unit"]
+        lines += [f"KSMG_UNIT_{name}={unit}\n", f"KSMG_ROTATE_{name}=/usr/libexec/ksmg/rotate-log {log} {cap} {unit}\n"]
+    ENVIRONMENT.write_text("".join(lines))
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
     DROP_IN.write_text(f"[Service]\nEnvironmentFile={ENVIRONMENT}\n")
     restart()
@@ -93,7 +93,7 @@ def main() -> None:
     log, marker = pathlib.Path(asked["log"]), f"flood{os.urandom(6).hex()}"
     before = log.stat()
     cap = total(log) + asked["room"]
-    use_cap(asked, log, cap)
+    use_caps(asked)
     try:
         last, sizes = flood(asked, log, marker)
         kept = numbers(log, marker)
@@ -105,6 +105,7 @@ def main() -> None:
     reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
     json.dump({
         "cap": cap, "most": max(sizes), "least": min(sizes[reached:], default=0), "last": last, "kept": kept,
+        "log": str(log),
         "like_before": all(
             (facts.st_uid, facts.st_gid, facts.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
             for facts in stats
