@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ksmg.checks.verdict import Status, found
-from ksmg.cli import appliance, audit, rules_trial
+from ksmg.cli import appliance, change_record, rules_trial
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.policy import DataPolicy, parse_policy
@@ -44,7 +44,7 @@ def here(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
     """An appliance whose account is the one that runs the test, with a log daemon that takes nothing."""
     monkeypatch.setattr(appliance, "load_policy", lambda: policy)
     monkeypatch.setattr(appliance, "become", lambda _: None)
-    monkeypatch.setattr(audit, "Syslog", lambda _: SimpleNamespace(send=lambda *_: None))
+    monkeypatch.setattr(change_record, "Syslog", lambda _: SimpleNamespace(send=lambda *_: None))
 
 
 @pytest.fixture
