@@ -105,10 +105,13 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
-        """A fresh overlay and fresh firmware variables: the next start is a first boot."""
+        """A fresh overlay and fresh firmware variables: the next start is a first boot.
+
+        Its clusters are as small as a file system's blocks, so that each block that is discarded is gone.
+        """
         kind = "qcow2" if self.image.suffix == ".qcow2" else "raw"
-        make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", str(self.image.resolve()), str(self.disk)]
-        subprocess.run(make, check=True)
+        make = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "-F", kind]
+        subprocess.run([*make, "-b", str(self.image.resolve()), str(self.disk)], check=True)
         shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", self.variables)
 
     def start(self) -> None:

@@ -1,4 +1,5 @@
 """The finished image in a virtual machine: ``python -m boot IMAGE`` boots it twice and tries its promises.
 
-``first`` holds the tests of a machine that has just been installed, ``later`` those of its next boot on a larger disk.
+``first`` holds the tests of a machine that has just been installed, ``later`` those of its next boot on a larger disk,
+``off`` those of its disk when it is switched off.
 """

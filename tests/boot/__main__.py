@@ -90,6 +90,7 @@ def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str]
         **os.environ,
         "KSMG_TARGET": appliance.port["target"],
         "KSMG_CONSOLE": str(appliance.machine.log),
+        "KSMG_DISK": str(appliance.machine.disk),
         "KSMG_REPORTS": str(reports),
     }
     paths = [str(TESTS / folder) for folder in folders]
@@ -114,6 +115,7 @@ def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     appliance.wait_for_engines()
     result = tests(appliance, reports, "boot-later", ["boot/later"], extra) or result
     appliance.shut_down()
+    result = tests(appliance, reports, "boot-off", ["boot/off"], extra) or result
     (reports / "boot-times.json").write_text(json.dumps(times) + "\n")
     return result
 
