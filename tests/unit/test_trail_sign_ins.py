@@ -120,7 +120,7 @@ def test_refusals_of_a_minute_and_source_are_one_event() -> None:
         refusals.add(refused(6000.0 + second, account=account))
     assert refusals.due(6059.0) == []
     detail = {"service": "ssh", "attempts": 3, "accounts": ["root", "admin"]}
-    assert refusals.due(6060.0) == [SystemEvent(Name.SIGN_IN_REFUSED, detail, "", 6000, "192.0.2.7")]
+    assert refusals.due(6060.0) == [SystemEvent(Name.SIGN_IN_REFUSED, detail, "", 6002.0, "192.0.2.7")]
     assert not refusals.waiting
 
 

@@ -25,7 +25,7 @@ class Refusals:
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:
         kept = document or {}
         self._minutes: dict[str, dict[str, Any]] = dict(kept.get("minutes", {}))
-        """By minute, by service and source: attempts, and the accounts that were tried."""
+        """By minute, by service and source: attempts, the time of the last, and the accounts that were tried."""
         self._hour = int(kept.get("hour", 0))
         self._events = int(kept.get("events", 0))
         self._rest = int(kept.get("rest", 0))
@@ -47,6 +47,7 @@ class Refusals:
             key = _OTHERS
         counted = sources.setdefault(key, {"attempts": 0, "accounts": []})
         counted["attempts"] += 1
+        counted["time"] = refusal.time
         if refusal.account and refusal.account not in counted["accounts"] and len(counted["accounts"]) < _ACCOUNTS:
             counted["accounts"].append(refusal.account)
 
@@ -73,7 +74,8 @@ class Refusals:
             self._events += 1
             service, _, source = key.partition(" ")
             name = _NAMES.get(service, Name.SIGN_IN_REFUSED)
-            events.append(SystemEvent(name, {"service": service, **counted}, _NOBODY, when, source))
+            detail = {"service": service, "attempts": counted["attempts"], "accounts": counted["accounts"]}
+            events.append(SystemEvent(name, detail, _NOBODY, counted["time"], source))
         return events
 
     def _told_rest(self, when: float) -> list[SystemEvent]:
