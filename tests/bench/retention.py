@@ -25,9 +25,9 @@ BODY = 6_300
 OF_ONE = 7_000
 THROUGHPUT_BAR = 0.02
 _IN_FLIGHT = 20
-_WINDOW = 2_000
+_WINDOW = 500
 """Messages between two looks."""
-_WINDOWS = 9
+_WINDOWS = 24
 _WORK = 0.0025
 """Seconds of processor that the filter has for each message besides."""
 
@@ -72,27 +72,35 @@ def _page(store: MessageStore) -> bool:
 
 
 def _throughput(full: MessageStore, empty: MessageStore, source: Path) -> bool:
-    """Messages a second with the filter's own work, into a store that evicts and into one that does not, in turn."""
-    ratios = []
+    """Messages with the filter's own work, into a store that evicts and into one that does not, in turn.
+
+    The processor's time decides, that of the eraser included. The clock's depends on who else is on the machine.
+    """
+    spent: list[float] = [0.0, 0.0]
+    clock: list[list[float]] = [[], []]
     for _ in range(_WINDOWS):
-        evicting, quiet = (_cost(store, source) for store in (full, empty))
-        ratios.append(evicting / quiet)
-    loss = statistics.median(ratios) - 1
-    print(f"throughput while evicting: {-loss:+.1%} of the one without (median of {_WINDOWS} pairs: ", end="")
-    print(", ".join(f"{1 - ratio:+.1%}" for ratio in ratios) + ")")
+        for number, store in enumerate((full, empty)):
+            began, used = time.perf_counter(), time.process_time()
+            _keep_with_work(store, source)
+            spent[number] += time.process_time() - used
+            clock[number].append(time.perf_counter() - began)
+    loss = spent[0] / spent[1] - 1
+    by_clock = statistics.median(clock[0]) / statistics.median(clock[1]) - 1
+    messages = _WINDOWS * _WINDOW
+    print(
+        f"processor time of {messages:,} messages while evicting: {loss:+.2%}; by the clock {by_clock:+.2%}, ", end=""
+    )
+    print(f"{messages / sum(clock[0]):.0f} and {messages / sum(clock[1]):.0f} a second")
     return loss < THROUGHPUT_BAR
 
 
-def _cost(store: MessageStore, source: Path) -> float:
-    """Seconds for a window of messages."""
-    began = time.perf_counter()
+def _keep_with_work(store: MessageStore, source: Path) -> None:
     for start in range(0, _WINDOW, _IN_FLIGHT):
         waiting = [store.keep(entry(number, BODY), source) for number in range(start, start + _IN_FLIGHT)]
         for _ in waiting:
             _work()
         for future in waiting:
             future.result()
-    return time.perf_counter() - began
 
 
 def _work() -> None:
