@@ -90,11 +90,18 @@ def test_a_changed_list_has_what_was_changed_and_where_from(host: Host, begin: s
     assert "trail-test@example.org" in json.dumps(event["detail"])
 
 
-def test_a_changed_setting_has_its_values_before_and_after(host: Host, begin: str) -> None:
+@pytest.fixture
+def traced(host: Host) -> Iterator[None]:
+    """A setting that was changed for a while."""
     host.check_output("ksmg trace set command error")
-    event = awaited(host, begin, "settings_changed", lambda event: "traces.command" in str(event["detail"]))
+    yield
     host.check_output("ksmg trace set command off")
-    assert all({"before", "after"} == set(change) for change in event["detail"]["changes"].values())
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_changed_setting_has_its_values_before_and_after(host: Host, begin: str) -> None:
+    event = awaited(host, begin, "settings_changed", lambda event: "traces.command" in str(event["detail"]))
+    assert event["detail"]["changes"]["traces.command"] == {"before": "off", "after": "error"}
 
 
 def test_another_key_for_ssh_is_an_event(host: Host, begin: str) -> None:

@@ -227,12 +227,13 @@ def _print_system(here: Appliance, chosen: argparse.Namespace) -> None:
         print_json(list(values))
         return
     print_table(
-        ("TIME", "EVENT", "ACCOUNT", "DETAIL"),
+        ("TIME", "EVENT", "ACCOUNT", "ORIGIN", "DETAIL"),
         (
             (
                 local_time(event.time),
                 event.name.value,
                 event.account,
+                event.origin,
                 ", ".join(f"{name}: {value}" for name, value in event.detail.items()),
             )
             for event in found
