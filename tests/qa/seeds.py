@@ -41,6 +41,8 @@ LISTEN = "import http.server as h; h.HTTPServer(('', 8099), h.BaseHTTPRequestHan
 LOOSE_SIGNER = loosened(
     "opendkim.service", "ProtectSystem=no", "PrivateDevices=no", "SystemCallFilter=", "PrivateUsers=no"
 )
+LARGE_LOGS = loosened("rsyslog.service", "EnvironmentFile=/run/qa.env")
+AGAIN = "systemctl restart rsyslog.service"
 OPEN_ENGINE = loosened("clamav-daemon.service", "InaccessiblePaths=", "TemporaryFileSystem=")
 
 SEEDS = (
@@ -94,9 +96,20 @@ SEEDS = (
         (f"test_nginx_has_no_file_of_the_policy_open[{MAIL_LOG}]", "runs_wholly_as_its_account[nginx-nginx]"),
     ),
     Seed(
-        "logs are kept beyond their caps",
+        "the log of sign-ins is kept beyond its weeks",
         *changed_file(LOGROTATE, f"sed -i 's/^\\( *rotate\\) .*/\\1 99999/' {LOGROTATE}"),
-        (f"test_log_never_takes_more_than_its_cap[mta_log@{MAIL_LOG}]", "test_log_goes_after_its_weeks"),
+        ("test_log_of_sign_ins_goes_after_its_weeks",),
+    ),
+    Seed(
+        "logs are kept beyond their caps",
+        f"echo KSMG_ROTATE_MAILLOG=/bin/true {MAIL_LOG} 99000000000 230000000 > /run/qa.env; {LARGE_LOGS[0]}; {AGAIN}",
+        f"{LARGE_LOGS[1]}; {AGAIN}",
+        ("test_rsyslog_ends_parts_that_are_right_for_this_disk",),
+    ),
+    Seed(
+        "what logrotate deletes is not overwritten",
+        *changed_file(LOGROTATE, f"sed -i '/^shred$/d' {LOGROTATE}"),
+        ("test_what_logrotate_deletes_is_overwritten",),
     ),
     Seed(
         "mail traffic is logged a second time",
@@ -146,6 +159,6 @@ SEEDS = (
         "an unused part runs",
         "systemctl stop logrotate.timer; systemd-run --quiet --unit=rpcbind sleep 600",
         "systemctl stop rpcbind.service; systemctl start logrotate.timer",
-        ("test_unused_part_does_not_run[rpcbind.service]", "test_rotation_runs_several_times_an_hour"),
+        ("test_unused_part_does_not_run[rpcbind.service]", "test_unit_that_keeps_order_waits[logrotate.timer"),
     ),
 )  # fmt: skip
