@@ -74,3 +74,10 @@ def test_stream_that_nobody_knows_is_measured_too(policy: DataPolicy) -> None:
 
 def test_place_that_is_not_there_is_told(policy: DataPolicy) -> None:
     assert not held(policy, "authorized_keys").exists
+
+
+def test_file_with_two_names_counts_once(policy: DataPolicy) -> None:
+    certificate = Path(held(policy, "tls").place) / "web.crt"
+    certificate.write_bytes(b"x" * 10)
+    certificate.with_name(".held-1").hardlink_to(certificate)
+    assert (held(policy, "tls").bytes, held(policy, "tls").records) == (10, 1)

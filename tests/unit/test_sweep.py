@@ -1,5 +1,6 @@
 """What no writer keeps in order by itself: keys, caches, caps that shrank, and the event of a cap that was reached."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -133,3 +134,19 @@ def test_step_that_fails_does_not_keep_the_others_from_being_done(
     place(policy, "cache.dbm").write_bytes(KEY)
     assert Sweep(policy, SIGNED).run() == 2
     assert not place(policy, "cache.dbm").exists()
+
+
+def test_change_while_it_runs_is_seen_by_another_run(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    def run(_: Sweep) -> int:
+        runs.append(1)
+        if len(runs) == 1:
+            (place(policy, "dkim") / "late.key").touch()
+            os.utime(place(policy, "dkim"), (2.0e9, 2.0e9))
+        return 0
+
+    monkeypatch.setattr(Sweep, "run", run)
+    monkeypatch.setattr(sweep, "load_policy", lambda: policy)
+    assert sweep.main() == 0
+    assert len(runs) == 2
