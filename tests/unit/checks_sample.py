@@ -51,7 +51,7 @@ class Sample:
     def message(self) -> Message:
         """The message, as the pipeline gives it to checks. Its content is left out."""
         envelope = Envelope(Client(self.client), b"a@example.com", (), [b"b@example.org"])
-        spooled = _Unwritten(NOWHERE / "none")
+        spooled = _Unwritten(str(NOWHERE))
         spooled.size = 1000
         for name in self.headers:
             spooled.header_counts[name] += 1

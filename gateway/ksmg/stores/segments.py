@@ -1,9 +1,9 @@
 """A log in segments: databases of a limited time and size each, so that eviction is deleting a file.
 
 Deleting rows would cost time in proportion to what is kept and leave their data in free pages; a file is overwritten
-and gone, in a thread of its own. The log waits for that thread when it would pass the cap by more than half a segment.
+and gone, in a thread of its own. The log waits for that thread when it would pass the cap.
 
-A segment is a twelfth of the days or a twentieth of the bytes that the log may keep, whichever comes first. The oldest
+A segment is a twelfth of the days or a twenty-fifth of the bytes that the log may keep, whichever comes first. The oldest
 go when they are older than the days, or when the next one might pass the cap; that is never below 90 % of it.
 """
 
@@ -20,7 +20,7 @@ from ksmg.stores.durable import erase_file
 from ksmg.stores.eraser import Eraser, evicted_files
 
 _log = logging.getLogger(__name__)
-_SEGMENTS_PER_CAP = 20
+_SEGMENTS_PER_CAP = 25
 _PERIODS_PER_AGE = 12
 _DAY, _HOUR = 86_400.0, 3_600.0
 _NAME = "????-??-??T??.?????"
@@ -94,12 +94,16 @@ class SegmentedLog:
         now = time.time() if now is None else now
         if self.active is not None:
             path, connection = self.active
-            if now < self._until and _size(path) < self._largest:
+            size = _size(path)
+            if size > self._largest // 4:
+                self._eraser.wait(0)  # mostly done long ago; else both together would pass the cap
+            if now < self._until and size < self._largest:
                 return connection
             self._end_active(connection)
         self._resume()
         self.expire(now)
         path = self._next_segment(now)
+        self._eraser.wait(self._largest // 2)
         try:
             opened = self._open(path)
         except sqlite3.DatabaseError as error:
@@ -201,12 +205,14 @@ class SegmentedLog:
         return self._directory / f"{name}.{number:05}{_DATABASE}"
 
     def _make_room(self, kept: list[Path]) -> None:
-        """Deletes the oldest segments until a full one and a half fit below the cap; the half is for its last batch."""
+        """Deletes the oldest segments until two and a half fit below the cap.
+
+        One for what is written, one for its last batch and the write-ahead log, a half for what is being erased.
+        """
         sizes = list(map(_size, kept))
-        while kept and sum(sizes) + self._largest + self._largest // 2 > self._cap:
+        while kept and sum(sizes) + self._largest * 5 // 2 > self._cap:
             self._evict(kept.pop(0))
             del sizes[0]
-        self._eraser.wait(self._cap + self._largest // 2 - sum(sizes) - self._largest)
         self._fold_what_was_left()
 
     def _open(self, path: Path) -> sqlite3.Connection:
