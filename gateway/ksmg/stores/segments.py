@@ -3,8 +3,8 @@
 Deleting rows would cost time in proportion to what is kept and leave their data in free pages; a file is overwritten
 and gone, in a thread of its own. The log waits for that thread when it would pass the cap.
 
-A segment is a twelfth of the days or a twenty-fifth of the bytes that the log may keep, whichever comes first. The oldest
-go when they are older than the days, or when the next one might pass the cap; that is never below 90 % of it.
+A segment is a twelfth of the days or a twenty-fifth of the bytes that the log may keep, whichever comes first. The
+oldest go when they are older than the days, or when the next one might pass the cap; that is never below 90 % of it.
 """
 
 import contextlib
