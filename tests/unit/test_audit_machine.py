@@ -10,7 +10,7 @@ from host.expectation import POLICY
 from ksmg.audit import access_list
 from ksmg.audit.access_list import AccessList
 from ksmg.audit.accounts import account_state, cron_users, sudo_differences
-from ksmg.audit.contents import content_differences, entries, samples
+from ksmg.audit.contents import Inventory, content_differences, entries, samples
 from ksmg.audit.credentials import Credentials, as_somebody
 from ksmg.audit.difference import Difference, Kind, names
 from ksmg.audit.directory import Directory, read_directory
@@ -21,6 +21,7 @@ from ksmg.audit.process_table import mapped_files, parse_sockets, parse_status, 
 from ksmg.audit.promise import EVERYTHING, Place, places
 from ksmg.audit.system_files import name_service_differences, package_differences, sign_in_differences
 from ksmg.audit.units import parse_units, path_list, unit_differences
+from ksmg.retention.replaced import SECOND_NAME
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
 www-data:x:33:33:www:/var/www:/usr/sbin/nologin
@@ -266,6 +267,20 @@ def test_the_newest_files_are_tried(tmp_path: Path) -> None:
         (Path(place.path) / str(number)).write_text("x")
         os.utime(Path(place.path) / str(number), (number, number))
     assert [Path(path).name for path in samples(list(entries(place)))] == ["8", "7", "6", "5"]
+
+
+def test_the_name_that_a_file_is_held_by_is_one_of_its_places_names(tmp_path: Path) -> None:
+    keys, inventory = tmp_path / "authorized_keys", Inventory()
+    keys.write_text("x")
+    (tmp_path / f"{SECOND_NAME}1").hardlink_to(keys)
+    place = Place(str(keys), "ssh_keys", False, "root", "root", 0o640, {}, data=str(keys))
+    for entry in entries(place):
+        inventory.add(place, entry)
+    assert inventory.links_outside() == []
+    (tmp_path / "elsewhere").hardlink_to(keys)
+    (entry,) = {entry.identity: entry for entry in entries(place)}.values()
+    inventory.linked[entry.identity] = entry
+    assert inventory.links_outside() == [entry]
 
 
 def test_an_action_is_done_by_a_child() -> None:

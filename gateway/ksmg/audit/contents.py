@@ -13,6 +13,7 @@ from ksmg.audit.difference import Difference, Kind, command
 from ksmg.audit.directory import Directory
 from ksmg.audit.promise import ROOT, Place, is_within
 from ksmg.audit.trial import SAMPLES
+from ksmg.retention.replaced import SECOND_NAME
 
 MOST_FILES = 200_000
 """Files that are looked at in one place; a queue can have more."""
@@ -77,14 +78,14 @@ def beginning(path: str) -> bytes:
 
 
 def entries(place: Place) -> Iterator[Entry]:
-    """Everything within a place; for a file, the file itself and its rotated parts."""
+    """Everything within a place; for a file, the file itself, its rotated parts, and the names it is held by."""
     if place.directory:
         yield from _below(place.path)
         return
     folder, name = os.path.split(place.path)
-    beside = (f"{name}.", f"{name}-") if place.log else ()
+    beside = (f"{name}.", f"{name}-") if place.log else (SECOND_NAME,)
     for entry in _children(folder):
-        if entry.name == name or entry.name.startswith(beside or "\0"):
+        if entry.name == name or entry.name.startswith(beside):
             yield from _looked_at(entry)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from ksmg.policy import DataPolicy
 from ksmg.stores.durable import erase_file
 
-_SECOND = ".held-"
+SECOND_NAME = ".held-"
+"""How the names begin that files are held by."""
 
 
 def watched(policy: DataPolicy) -> Iterator[Path]:
@@ -37,9 +38,9 @@ def erase_replaced(policy: DataPolicy, in_image: Callable[[Path], bool]) -> list
             erased.append(second)
     for file in list(watched(policy)):
         facts = file.stat()
-        if facts.st_nlink == 1 and not file.name.startswith(_SECOND) and not in_image(file):
+        if facts.st_nlink == 1 and not file.name.startswith(SECOND_NAME) and not in_image(file):
             with contextlib.suppress(FileNotFoundError):  # replaced at this moment; the next run finds the new one
-                os.link(file, file.with_name(f"{_SECOND}{facts.st_ino}"))
+                os.link(file, file.with_name(f"{SECOND_NAME}{facts.st_ino}"))
     return erased
 
 
@@ -47,4 +48,6 @@ def _second_names(policy: DataPolicy) -> Iterator[Path]:
     for _, location in policy.locations():
         if location.retention.limit == "setting":
             place = Path(location.place)
-            yield from place.rglob(f"{_SECOND}*") if location.type == "directory" else place.parent.glob(f"{_SECOND}*")
+            yield from (
+                place.rglob(f"{SECOND_NAME}*") if location.type == "directory" else place.parent.glob(f"{SECOND_NAME}*")
+            )
