@@ -81,3 +81,12 @@ def test_file_with_two_names_counts_once(policy: DataPolicy) -> None:
     certificate.write_bytes(b"x" * 10)
     certificate.with_name(".held-1").hardlink_to(certificate)
     assert (held(policy, "tls").bytes, held(policy, "tls").records) == (10, 1)
+
+
+def test_mail_in_the_queue_counts_and_what_postfix_keeps_beside_it_does_not(policy: DataPolicy) -> None:
+    queue = Path(policy.place("mta_queue"))
+    for name in ("deferred/A/AB", "etc/resolv.conf", "pid/master.pid"):
+        (queue / name).parent.mkdir(parents=True)
+        (queue / name).write_bytes(b"x" * 10)
+    (found,) = [holding for holding in measure(policy, Settings({})) if holding.row == "mta_queue"]
+    assert (found.bytes, found.records) == (10, 1)

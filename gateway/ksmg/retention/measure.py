@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from ksmg.audit.contents import POSTFIX_PARTS
 from ksmg.diagnostics.trace_file import PARTS_PER_CAP
 from ksmg.policy import DataPolicy, Location, Row
 from ksmg.retention.caps import Cap, declared_cap, effective_caps, streams
@@ -104,6 +105,8 @@ def _extents(
     elif row.id in _STORES and location == row.locations[0]:
         with acting_as_owner(place):
             yield None, _STORES[row.id](policy, settings)
+    elif location.retention.limit == "delivered":
+        yield None, _files(path for path in place.rglob("*") if path.relative_to(place).parts[0] not in POSTFIX_PARTS)
     else:
         yield None, _files([place] if location.type == "file" else place.rglob("*"))
 
