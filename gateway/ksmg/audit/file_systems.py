@@ -56,8 +56,11 @@ def file_system_differences(
     for path, status, closed in _files(mounts):
         if status.st_mode & stat.S_IXUSR | status.st_mode & (stat.S_ISUID | stat.S_ISGID):
             yield from _privileged(path, status)
-        if (known := linked.get((status.st_dev, status.st_ino))) and place_of(places, path) is None:
+        identity = (status.st_dev, status.st_ino)
+        if (known := linked.get(identity)) and place_of(places, path) is None:
             yield _hard_link(places, known, path)
+        elif identity in inventory.owners:
+            continue  # a place's own file
         elif not closed and _is_open(status) and place_of(places, path) is None and not _is_below(path, own):
             yield from _copy(places, path, status, inventory)
 

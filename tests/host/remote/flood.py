@@ -1,6 +1,7 @@
 """Floods one log file of the appliance, with a cap just above what it holds, and says how it went; then as before.
 
-Argument: {"log": path, "logs": {name in variables: path}, "priority": of syslog, "room": bytes, "unit": bytes}.
+Argument: {"log": path, "logs": {name in variables: path}, "priority": of syslog, "room": bytes}.
+The room is at least this, and so much more than what is held that the evicted parts of before do not show.
 """
 
 import contextlib
@@ -17,8 +18,9 @@ from typing import Any
 DROP_IN = pathlib.Path("/run/systemd/system/rsyslog.service.d/99-flood.conf")
 ENVIRONMENT = pathlib.Path("/run/flood.env")
 SOCKET = "/run/systemd/journal/syslog"
-LINE = 400
-TIMES = 4
+LINE = 2000
+TIMES = 1.4
+MORE, PARTS = 30, 50
 
 
 def files(log: pathlib.Path) -> list[pathlib.Path]:
@@ -40,7 +42,7 @@ def use_caps(asked: dict[str, Any]) -> None:
     """What rsyslog's service has from the gateway's package, with other numbers."""
     lines = []
     for name, log in asked["logs"].items():
-        cap, unit = total(pathlib.Path(log)) + asked["room"], asked["unit"]
+        cap, unit = total(pathlib.Path(log)) + asked["room"], asked["room"] // PARTS
         lines += [f"KSMG_UNIT_{name}={unit}\n", f"KSMG_ROTATE_{name}=/usr/libexec/ksmg/rotate-log {log} {cap} {unit}\n"]
     ENVIRONMENT.write_text("".join(lines))
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +66,7 @@ def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, l
                 daemon.send(text.ljust(LINE, ".").encode())
             number += 20
             sizes.append(total(log))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while f"{marker} {number:07}" not in log.read_text(errors="replace") and time.monotonic() < deadline:
         sizes.append(total(log))
         time.sleep(0.05)
@@ -92,6 +94,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     log, marker = pathlib.Path(asked["log"]), f"flood{os.urandom(6).hex()}"
     before = log.stat()
+    asked["room"] = max(asked["room"], MORE * total(log))
     cap = total(log) + asked["room"]
     use_caps(asked)
     try:
@@ -104,7 +107,8 @@ def main() -> None:
         ENVIRONMENT.unlink(missing_ok=True)
     reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
     json.dump({
-        "cap": cap, "most": max(sizes), "least": min(sizes[reached:], default=0), "last": last, "kept": kept,
+        "cap": cap, "unit": asked["room"] // PARTS, "most": max(sizes), "least": min(sizes[reached:], default=0),
+        "last": last, "kept": kept,
         "log": str(log),
         "like_before": all(
             (facts.st_uid, facts.st_gid, facts.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
