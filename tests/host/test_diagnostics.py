@@ -13,6 +13,8 @@ from testinfra.host import Host
 from host.expectation import POLICY, locations
 from host.question import ask
 
+pytestmark = pytest.mark.slow
+
 TRACES = [str(at.place) for at in POLICY.row("traces").locations if at.retention.per == "stream"]
 KEYS = [str(at.place) for at in POLICY.row("mta_settings").locations if at.place.name in ("tls", "dkim")]
 STRANGERS = ("kluser", "nginx", "postfix", "opendkim", "nobody")

@@ -33,10 +33,8 @@ WEEKS = 5
 
 
 @pytest.fixture(scope="module", params=PRIORITIES)
-def flood(host: Host, facts: Any, request: pytest.FixtureRequest) -> Any:
+def flood(host: Host, request: pytest.FixtureRequest) -> Any:
     """What was seen while a log was flooded with more than the room below its cap."""
-    if not facts["container"] and request.param != next(iter(PRIORITIES)):
-        pytest.skip("one log is enough where each part takes a second: on an emulated machine")
     capped = {place.rpartition("/")[2]: place for place, location in LOGS.items() if location.retention.bytes}
     asked = {
         "log": capped[request.param],
@@ -57,27 +55,32 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.disruptive
 def test_flooded_log_is_never_above_its_cap_by_more_than_a_part(flood: Any) -> None:
     assert flood["most"] <= flood["cap"] + flood["unit"]
 
 
+@pytest.mark.slow
 @pytest.mark.disruptive
 def test_flooded_log_keeps_nine_tenths_of_its_cap(flood: Any) -> None:
     assert flood["least"] >= 0.9 * flood["cap"]
 
 
+@pytest.mark.slow
 @pytest.mark.disruptive
 def test_flooded_log_has_its_newest_lines_without_a_gap(flood: Any) -> None:
     kept = flood["kept"]
     assert kept == list(range(kept[0], flood["last"] + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.disruptive
 def test_parts_of_a_log_have_its_owner_and_mode(flood: Any) -> None:
     assert flood["like_before"]
 
 
+@pytest.mark.slow
 @pytest.mark.disruptive
 def test_evicted_line_is_in_no_file_any_more(flood: Any) -> None:
     assert flood["kept"][0] > 1

@@ -10,6 +10,8 @@ from testinfra.host import Host
 
 from host.expectation import POLICY
 
+pytestmark = pytest.mark.slow
+
 FORMS = {"html": "<!DOCTYPE html>", "pdf": "%PDF-1.7", "md": "# ", "json": "{"}
 LANGUAGES = ("en", "fr")
 PAGES = [f"{language}.{form}" for form in FORMS for language in LANGUAGES]
