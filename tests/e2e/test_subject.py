@@ -19,7 +19,7 @@ from e2e.conftest import Send
 from e2e.mailbox import Mailbox
 from e2e.waiting import until
 
-ARCHIVE = "/root/subject-test.zip"
+ARCHIVE = "/run/subject-test.zip"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(appliance: Appliance, target: Target, send_in: Send, stranger: str, employee: str) -> Story:
+    if target.booted_image:
+        pytest.skip("a machine with its own disks has its own, boot/later: those are searched as well")
     canary = Canary(target, appliance)
     others = samples.infected("zipped", stranger, employee)
     assert send_in(others).code == 550
