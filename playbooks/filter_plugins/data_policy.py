@@ -40,18 +40,18 @@ def acl(place: Place, policy: Policy) -> list[str]:
 def unit_view(policy: Policy, unit: str) -> dict[str, list[str]]:
     """What a daemon sees of the policy's places: lists `write`, `read`, `hidden`, `emptied` and `shown`.
 
-    Where nothing below a shared directory is opened, the directory is hidden as a whole. So is the directory of the log
-    files: a mount over a single log file would follow the old file when the log is rotated. Where a place beside the
-    log files is opened, such as traces, their directory is emptied, and what is opened is shown in it again.
+    Where nothing below a shared directory is opened, the directory is hidden as a whole. So is the directory of a log
+    or another single file: a mount over a file would stay with the old one when it is rotated or replaced. Where a place
+    beside the log files is opened, such as traces, their directory is emptied, and what is opened is shown in it again.
     """
     rules = policy["units"][unit]
     every = [place["place"] for place in places(policy)]
     write, read = (_opened(policy, rules[way]) for way in ("write", "read"))
     shared = [container["path"] for container in policy["containers"]]
-    logs = [place["place"].rpartition("/")[0] for place in places(policy) if place["type"] == "log"]
+    files = [place["place"].rpartition("/")[0] for place in places(policy) if place["type"] != "directory"]
     opened = write + read
-    emptied = [path for path in sorted({*logs}) if any(_holds(path, place) for place in opened)]
-    hidden = [path for path in sorted({*shared, *logs, *every}) if not any(_holds(path, place) for place in opened)]
+    emptied = [path for path in sorted({*files}) if any(_holds(path, place) for place in opened)]
+    hidden = [path for path in sorted({*shared, *files, *every}) if not any(_holds(path, place) for place in opened)]
     return {
         "write": write,
         "read": read,

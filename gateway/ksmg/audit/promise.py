@@ -144,7 +144,8 @@ def may_in_unit(policy: DataPolicy, unit: str, place: Place) -> frozenset[str]:
 def unit_view(policy: DataPolicy, unit: str) -> View:
     """The paths that the unit opens, and those that its sandbox hides.
 
-    Where nothing below a shared directory is opened, it is hidden as a whole; so is the directory of the log files.
+    Where nothing below a shared directory is opened, it is hidden as a whole; so is the directory of a log or
+    another single file.
     """
     entry = policy.units[unit]
     write, read = (
@@ -152,14 +153,14 @@ def unit_view(policy: DataPolicy, unit: str) -> View:
         for way in (entry.write, entry.read)
     )
     every = [at for _, at in policy.locations()]
-    logs = {str(at.place.parent) for at in every if at.type == "log"}
-    candidates = {*logs, *(str(at.place) for at in every), *(str(container.path) for container in policy.containers)}
+    files = {str(at.place.parent) for at in every if at.type != "directory"}
+    candidates = {*files, *(str(at.place) for at in every), *(str(container.path) for container in policy.containers)}
     opened = write | read
     hidden = {path for path in candidates if not any(is_within(place, path) for place in opened)}
     temporary = {str(at.place) for at in every if at.retention.limit == "restart"}
     if write & temporary:
         hidden -= temporary
-    emptied = {path for path in logs if any(is_within(place, path) for place in opened)}
+    emptied = {path for path in files if any(is_within(place, path) for place in opened)}
     return View(
         write=frozenset(write),
         read=frozenset(read),
