@@ -41,8 +41,8 @@ def unit_view(policy: Policy, unit: str) -> dict[str, list[str]]:
     """What a daemon sees of the policy's places: lists `write`, `read`, `hidden`, `emptied` and `shown`.
 
     Where nothing below a shared directory is opened, the directory is hidden as a whole. So is the directory of a log
-    or another single file: a mount over a file would stay with the old one when it is rotated or replaced. Where a place
-    beside the log files is opened, such as traces, their directory is emptied, and what is opened is shown in it again.
+    or another single file: a mount over a file would stay with the old one when it is rotated or replaced. Where a
+    place beside the log files is opened, such as traces, their directory is emptied, and what is opened is shown in it.
     """
     rules = policy["units"][unit]
     every = [place["place"] for place in places(policy)]
