@@ -112,7 +112,7 @@ def _rights(
     where: tuple[Any, ...], name: str, at_rest: Document, accounts: list[str], chance: random.Random
 ) -> Iterator[Mutation]:
     for account in at_rest:
-        yield Mutation(f"{name}: {account} has no rights", lambda policy, a=account: _at(policy, where).pop(a))  # type: ignore[misc]
+        yield _gone(where, f"{name}: {account} has no rights", account)
         for right in RIGHTS:
             other = [one for one in RIGHTS if (one in at_rest[account]) != (one == right)]
             yield _value((*where, account), f"{name}: {right} of {account}", other)
@@ -124,10 +124,10 @@ def _retention(where: tuple[Any, ...], name: str, retention: Document, chance: r
     for key, value in retention.items():
         if isinstance(value, int):
             yield _value((*where, key), f"{name}: {key}", value * chance.choice((2, 10, 100)))
-            yield Mutation(f"{name}: no {key}", lambda policy, k=key: _at(policy, where).pop(k))  # type: ignore[misc]
+            yield _gone(where, f"{name}: no {key}", key)
     yield _value((*where, "limit"), f"{name}: limit", "restart" if retention["limit"] != "restart" else "none")
     if "per" in retention:
-        yield Mutation(f"{name}: not per stream", lambda policy: _at(policy, where).pop("per"))
+        yield _gone(where, f"{name}: not per stream", "per")
 
 
 def _outgoing(where: tuple[Any, ...], outgoing: Document) -> Iterator[Mutation]:
@@ -155,6 +155,10 @@ def _list(where: tuple[Any, ...], name: str, values: list[str], others: list[str
     for other in others:
         if other not in values and other != "root":
             yield _value(where, f"{name} with {other}", [*values, other])
+
+
+def _gone(where: tuple[Any, ...], name: str, key: str) -> Mutation:
+    return Mutation(name, lambda policy: _at(policy, where).pop(key))
 
 
 def _value(where: tuple[Any, ...], name: str, value: Any) -> Mutation:

@@ -25,7 +25,8 @@ def account_differences(probes: tuple[Probe, ...], results: Results) -> Iterable
     for number, probe in enumerate(probes):
         if not probe.place.optional or probe.samples:
             found = {account: answers[number] for account, answers in results.items()}
-            yield from _compare(probe, found, probe.place.may, (Kind.CAN_MORE, Kind.CAN_LESS), repair(probe.place.path))
+            may = {account: probe.place.may(account) for account in found}
+            yield from _compare(probe, found, may, (Kind.CAN_MORE, Kind.CAN_LESS), repair(probe.place.path))
 
 
 def service_differences(
@@ -36,16 +37,16 @@ def service_differences(
         for probe, found in zip(probes, answers, strict=True):
             if not probe.place.keeps_data or (probe.place.optional and not probe.samples):
                 continue
-            may = promised(unit, probe.place)
+            may = {unit: promised(unit, probe.place)}
             kinds = (Kind.SERVICE_CAN_MORE, Kind.SERVICE_CAN_LESS)
             cure = f"{command('systemctl', 'cat', unit)}; {command('systemctl', 'restart', unit)}"
-            yield from _compare(probe, {unit: found}, lambda _, may=may: may, kinds, cure)  # type: ignore[misc]
+            yield from _compare(probe, {unit: found}, may, kinds, cure)
 
 
 def _compare(
     probe: Probe,
     results: Mapping[str, Found],
-    may: Callable[[str], frozenset[str]],
+    may: Mapping[str, frozenset[str]],
     kinds: tuple[Kind, Kind],
     cure: str,
 ) -> Iterable[Difference]:
@@ -53,7 +54,7 @@ def _compare(
     less: dict[frozenset[str], list[str]] = defaultdict(list)
     service = kinds[0] is Kind.SERVICE_CAN_MORE
     for who, found in results.items():
-        allowed = may(who)
+        allowed = may[who]
         did = found.rights
         if service:  # a place that is opened nowhere may still be passed on the way to another
             did, allowed = did - {PASS}, allowed - {PASS}

@@ -14,7 +14,7 @@ import tarfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, IO
 
 _MOST_OUTPUT = 4_000_000
 """Bytes of a command's output that are taken."""
@@ -27,7 +27,7 @@ class Bundle:
     """The tar file. What finds no room or no time is left out and listed. Its own failures are OSErrors of `target`."""
 
     def __init__(
-        self, target: BinaryIO, most: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self, target: IO[bytes], most: int, seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._compressed = gzip.GzipFile("", "wb", _LEVEL, target)
         self._tar = tarfile.open(  # noqa: SIM115 - `close` ends it
@@ -70,7 +70,7 @@ class Bundle:
                 self.left_out[name] = f"its first {facts.st_size - size} bytes"
         return size
 
-    def add_stream(self, name: str, stream: BinaryIO, size: int, moment: float) -> None:
+    def add_stream(self, name: str, stream: IO[bytes], size: int, moment: float) -> None:
         """Adds what can be read; of a stream that ends early the rest is zeros."""
         if self._room(name, size):
             self._add(name, _Whole(stream, size), size, moment)
@@ -114,7 +114,7 @@ class Bundle:
 class _Whole:
     """Exactly so many bytes of a file, whatever becomes of it meanwhile: a log grows, a trace is erased."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
         self._left = size
 

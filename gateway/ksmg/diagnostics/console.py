@@ -52,7 +52,7 @@ def ask_logind(session: str) -> dict[str, str]:
     try:
         shown = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        raise NotOnConsole("Nobody can tell where this session was opened.") from None
+        raise NotOnConsole("Nobody can tell where this sign-in came from.") from None
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
 
 

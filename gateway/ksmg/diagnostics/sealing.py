@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -93,7 +93,7 @@ def _with_passphrase(key: bytes, passphrase: str) -> bytes:
 
 
 @contextlib.contextmanager
-def sealed(seal: Seal, target: BinaryIO) -> Iterator[BinaryIO]:
+def sealed(seal: Seal, target: BinaryIO) -> Iterator[IO[bytes]]:
     """What is written to the pipe that this yields gets into `target`, encrypted. Raises SealingFailure at the end."""
     target.write(seal.private_key)
     target.flush()
@@ -107,7 +107,7 @@ def sealed(seal: Seal, target: BinaryIO) -> Iterator[BinaryIO]:
         ) as openssl:  # fmt: skip
             assert openssl.stdin is not None
             try:
-                yield openssl.stdin  # type: ignore[misc]
+                yield openssl.stdin
                 openssl.stdin.close()
                 code = openssl.wait(_END_SECONDS)
             except BrokenPipeError:  # it ended before the archive did, and says why

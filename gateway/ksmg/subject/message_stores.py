@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 
 from ksmg.stores.message_store import EVERYTHING, MessageStore, StoredMessage
 from ksmg.subject.finding import Erasure, Finding, Kind, Outcome
@@ -34,7 +35,7 @@ class MessageStoreHolder:
                 entry.time,
                 entry.id,
                 asdict(entry),
-                lambda entry=entry: self._store.read(entry),  # type: ignore[misc]
+                partial(self._store.read, entry),
             )
 
     def erase(self, run: Erasure) -> Outcome:
