@@ -14,7 +14,7 @@ import tarfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, IO
+from typing import IO, Any
 
 _MOST_OUTPUT = 4_000_000
 """Bytes of a command's output that are taken."""
