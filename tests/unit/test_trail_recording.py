@@ -183,3 +183,14 @@ def test_a_part_that_is_gone_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "secure.2").write_text("old\n")
     file.write_text("new\n")
     assert read(file, Position(1, 5))[0] == b"new\n"
+
+
+def test_a_part_that_is_evicted_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "secure"
+    for moment, (part, text) in enumerate((("secure.1", "one\n"), ("secure.2", "two\n"), ("secure", "three\n"))):
+        (tmp_path / part).write_text(text)
+        os.utime(tmp_path / part, (moment, moment))
+    blocks = read_on(file, Position())
+    first, _ = next(blocks)
+    (tmp_path / "secure.2").unlink()
+    assert (first, [lines for lines, _ in blocks]) == (b"one\n", [b"three\n"])

@@ -35,7 +35,11 @@ def read_on(file: Path, position: Position) -> Iterator[tuple[bytes, Position]]:
     What was in a part that is not there any more is lost. Raises OSError.
     """
     for part in _parts(file, position.inode):
-        with part.open("rb") as opened:
+        try:
+            opened = part.open("rb")
+        except FileNotFoundError:  # evicted at this moment
+            continue
+        with opened:
             inode = os.fstat(opened.fileno()).st_ino
             offset = position.offset if inode == position.inode else 0
             yield from _blocks(opened.fileno(), inode, 0 if offset > os.fstat(opened.fileno()).st_size else offset)
