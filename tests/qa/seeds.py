@@ -24,9 +24,12 @@ class Seed:
 
 
 def changed_file(path: str, change: str) -> tuple[str, str]:
-    """Commands that keep a copy, change the file and restore it with its owner, mode and access list."""
+    """Commands that keep a copy, change the file and restore it with its owner, mode and access list.
+
+    Faults may share a file: the copy is of what it was before the first.
+    """
     copy = f"{WORK}/{path.replace('/', '_')}"
-    return f"cp -a {path} {copy}; {change}", f"cp -a {copy} {path}"
+    return f"[ -e {copy} ] || cp -a {path} {copy}; {change}", f"cp -a {copy} {path}"
 
 
 def loosened(unit: str, *settings: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
-"""Floods one log file of the appliance, with a cap just above what it holds, and says how it went; then as before.
+"""Floods one log file of the appliance under a small cap, and says how it went; then as before.
 
 Argument: {"log": path, "logs": {name in variables: path}, "priority": of syslog, "room": bytes}.
-The room is at least this, and so much more than what is held that the evicted parts of before do not show.
+The room is the flooded log's cap: what it held before goes first, and nothing counts until then. The others keep what
+they have.
 """
 
 import contextlib
@@ -18,9 +19,9 @@ from typing import Any
 DROP_IN = pathlib.Path("/run/systemd/system/rsyslog.service.d/99-flood.conf")
 ENVIRONMENT = pathlib.Path("/run/flood.env")
 SOCKET = "/run/systemd/journal/syslog"
-LINE = 2000
-TIMES = 1.4
-MORE, PARTS = 30, 50
+LINE = 400
+TIMES = 3
+PARTS = 50
 
 
 def files(log: pathlib.Path) -> list[pathlib.Path]:
@@ -42,7 +43,7 @@ def use_caps(asked: dict[str, Any]) -> None:
     """What rsyslog's service has from the gateway's package, with other numbers."""
     lines = []
     for name, log in asked["logs"].items():
-        cap, unit = total(pathlib.Path(log)) + asked["room"], asked["room"] // PARTS
+        cap, unit = asked["room"] + (0 if log == asked["log"] else total(pathlib.Path(log))), asked["room"] // PARTS
         lines += [f"KSMG_UNIT_{name}={unit}\n", f"KSMG_ROTATE_{name}=/usr/libexec/ksmg/rotate-log {log} {cap} {unit}\n"]
     ENVIRONMENT.write_text("".join(lines))
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
@@ -94,8 +95,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     log, marker = pathlib.Path(asked["log"]), f"flood{os.urandom(6).hex()}"
     before = log.stat()
-    asked["room"] = max(asked["room"], MORE * total(log))
-    cap = total(log) + asked["room"]
+    cap = asked["room"]
     use_caps(asked)
     try:
         last, sizes = flood(asked, log, marker)
@@ -105,9 +105,10 @@ def main() -> None:
         DROP_IN.unlink(missing_ok=True)
         restart()
         ENVIRONMENT.unlink(missing_ok=True)
-    reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
+    settled = next((index for index, size in enumerate(sizes) if size <= cap), 0)
+    reached = next((index for index, size in enumerate(sizes) if index >= settled and size > 0.9 * cap), len(sizes))
     json.dump({
-        "cap": cap, "unit": asked["room"] // PARTS, "most": max(sizes), "least": min(sizes[reached:], default=0),
+        "cap": cap, "unit": cap // PARTS, "most": max(sizes[settled:]), "least": min(sizes[reached:], default=0),
         "last": last, "kept": kept,
         "log": str(log),
         "like_before": all(
