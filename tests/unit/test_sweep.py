@@ -1,6 +1,7 @@
 """What no writer keeps in order by itself: keys, caches, caps that shrank, and the event of a cap that was reached."""
 
 import os
+import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -112,6 +113,25 @@ def test_log_above_a_cap_that_shrank_loses_its_oldest_parts(
         log.with_name(f"maillog.{number}").write_bytes(b"x" * 1000)
     monkeypatch.setattr(sweep, "log_caps", lambda *_: iter([(log, 2500)]))
     assert Sweep(policy, SIGNED).cap_logs() == 3
+
+
+def test_part_sizes_of_the_disk_are_told_once(
+    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told, units, codes = [], tmp_path / "units.env", [1, 0]
+
+    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        told.append(command[-1])
+        return subprocess.CompletedProcess(command, codes.pop(0))
+
+    monkeypatch.setattr(sweep, "UNITS_FILE", units)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sweep, "log_caps", lambda *_: iter([(Path("/var/log/maillog"), 1_000_000)]))
+    with pytest.raises(OSError, match="try-restart"):
+        Sweep(policy, SIGNED).follow_the_disk()
+    assert [Sweep(policy, SIGNED).follow_the_disk() for _ in range(2)] == [True, False]
+    assert told == ["rsyslog.service"] * 2
+    assert "KSMG_UNIT_MAILLOG=10000\n" in units.read_text()
 
 
 def test_reached_cap_is_one_event_a_day(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:

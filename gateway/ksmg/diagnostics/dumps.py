@@ -14,7 +14,7 @@ from pathlib import Path
 from ksmg.diagnostics.archives import dump_location
 from ksmg.diagnostics.console import require_console
 from ksmg.policy import DataPolicy
-from ksmg.stores.durable import erase_file, sync_directory
+from ksmg.stores.durable import erase_file, replace_durably, sync_directory
 
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 CONTAINER = Path("/run/systemd/container")
@@ -127,8 +127,4 @@ class Dumps:
         return state(pattern=self._pattern, container=self._container).enabled
 
     def _note(self, noted: dict[str, float]) -> None:
-        new = self._directory / (_STATE + ".new")
-        new.write_text(json.dumps(noted))
-        new.chmod(0o600)
-        new.replace(self._directory / _STATE)
-        sync_directory(self._directory)
+        replace_durably(self._directory / _STATE, json.dumps(noted).encode())

@@ -18,17 +18,18 @@ from ksmg.policy import DataPolicy, PolicyError, load_policy
 from ksmg.retention.filesystems import MountTable, mount_table
 from ksmg.retention.measure import Holding, measure
 from ksmg.retention.replaced import erase_replaced
-from ksmg.retention.rotation import LOCKS, lock_log, make_room, recover
+from ksmg.retention.rotation import lock_log, make_room, recover
 from ksmg.retention.slack import at_cap
 from ksmg.retention.units import environment, log_caps, part_size
 from ksmg.settings import Settings, SettingsError, load_settings
 from ksmg.settings.table import SETTINGS
-from ksmg.stores.durable import erase_file
+from ksmg.stores.durable import erase_file, replace_durably
 from ksmg.stores.locations import open_system_events, settings_file
 from ksmg.stores.system_events import Name, SystemEvent
 from ksmg.system.account import acting_as_owner
 
-UNITS_FILE = LOCKS / "units.env"
+UNITS_FILE = Path("/var/lib/ksmg-rotation/units.env")
+"""Environment of rsyslog's service, kept for the next start of the machine. systemd makes the directory."""
 _DIRECTORY_SETTINGS = "directory."
 """Settings of a directory integration begin with it; there are none yet."""
 _MOST_RUNS = 5
@@ -71,11 +72,15 @@ class Sweep:
         return erased
 
     def follow_the_disk(self) -> bool:
-        """Tells rsyslog other part sizes when the disk has another size than when it started; whether it was told."""
+        """Tells rsyslog the part sizes of this disk when it has others; whether it was told."""
         wanted = environment(log_caps(self._policy, self._known))
         if UNITS_FILE.exists() and UNITS_FILE.read_text(encoding="utf-8") == wanted:
             return False
-        subprocess.run(["systemctl", "try-restart", "--no-block", "rsyslog.service"], check=False)
+        replace_durably(UNITS_FILE, wanted.encode())
+        command = ["systemctl", "try-restart", "--no-block", "rsyslog.service"]
+        if subprocess.run(command, check=False).returncode:
+            UNITS_FILE.unlink()  # so that the next run tries again
+            raise OSError(f"{' '.join(command)} failed")
         return True
 
     def erase_directory_cache(self) -> bool:

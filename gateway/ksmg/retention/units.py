@@ -1,17 +1,15 @@
-"""`python3 -m ksmg.retention.units FILE`: how large the parts of the log files are on this disk, for rsyslog's service.
+"""How large the parts of the log files are on this disk, as the environment of rsyslog's service.
 
-A part is a hundredth of the cap that its log has on this disk. The file is read by systemd as an environment.
+A part is a hundredth of the cap that its log has on this disk.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ksmg.policy import DataPolicy, load_policy
+from ksmg.policy import DataPolicy
 from ksmg.retention.caps import effective_caps
 from ksmg.retention.filesystems import mount_table
-from ksmg.settings import Settings, load_settings
-from ksmg.stores.locations import settings_file
+from ksmg.settings import Settings
 
 COMMAND = "/usr/libexec/ksmg/rotate-log"
 _PARTS_PER_CAP = 100
@@ -39,20 +37,3 @@ def environment(logs: Iterator[tuple[Path, int]]) -> str:
         name, unit = log.name.upper().replace("-", "_"), part_size(cap)
         lines += [f"KSMG_UNIT_{name}={unit}\n", f"KSMG_ROTATE_{name}={COMMAND} {log} {cap} {unit}\n"]
     return "".join(lines)
-
-
-def main(arguments: list[str]) -> int:
-    """Writes the file."""
-    policy = load_policy()
-    file = Path(arguments[0])
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    new = file.with_name(f".{file.name}")
-    new.write_text(
-        environment(log_caps(policy, load_settings(settings_file(policy)) or Settings({}))), encoding="utf-8"
-    )
-    new.replace(file)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

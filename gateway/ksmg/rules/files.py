@@ -6,26 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ksmg.stores.durable import sync_directory
-
 Signature = tuple[int, int, int]
 """What tells a file from the one that was there before: inode, time of change in ns, size."""
-
-
-def replace_durably(path: Path, data: bytes) -> None:
-    """Puts a file of its owner alone in the place of an earlier one; it survives a power cut. Raises OSError."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
 
 
 def signature(path: str | Path) -> Signature | None:

@@ -25,10 +25,11 @@ from typing import Any
 from ksmg.mail.facts import IPNetwork
 from ksmg.rules.directory import NoDirectory
 from ksmg.rules.fields import FieldError, RulesError, listed, record, text, within
-from ksmg.rules.files import Signature, locked, replace_durably, signature
+from ksmg.rules.files import Signature, locked, signature
 from ksmg.rules.listing import Listing, Verdict
 from ksmg.rules.networks import IPAddress, Networks, parse_client, parse_network
 from ksmg.rules.patterns import Kind, Match, Pattern, domain_of, matcher, normal, parse_pattern
+from ksmg.stores.durable import replace_durably
 from ksmg.system.account import caller
 
 _log = logging.getLogger(__name__)

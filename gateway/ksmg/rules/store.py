@@ -20,10 +20,11 @@ from ksmg.policy import DataPolicy
 from ksmg.rules.directory import Directory
 from ksmg.rules.documents import default_document, parse_rules, written
 from ksmg.rules.fields import RulesError
-from ksmg.rules.files import Signature, locked, replace_durably, signature
+from ksmg.rules.files import Signature, locked, signature
 from ksmg.rules.listing import Listings
 from ksmg.rules.lists import Lists
 from ksmg.rules.rule_set import RuleSet
+from ksmg.stores.durable import replace_durably
 
 KEPT_VERSIONS = 200
 _ACTIVE = "active.json"

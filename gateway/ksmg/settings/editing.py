@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ksmg.settings.loading import Settings, SettingsError, parse_settings
-from ksmg.stores.durable import sync_directory
+from ksmg.stores.durable import replace_durably
 
 
 def change_setting(file: Path, key: str, value: Any) -> Settings:
@@ -22,7 +22,7 @@ def change_setting(file: Path, key: str, value: Any) -> Settings:
         group, _, name = key.rpartition(".")
         (document.setdefault(group, {}) if group else document)[name] = value
         settings = parse_settings(document)
-        _replace(file, json.dumps(document, indent=4, sort_keys=True) + "\n")
+        replace_durably(file, (json.dumps(document, indent=4, sort_keys=True) + "\n").encode())
     finally:
         os.close(descriptor)
     return settings
@@ -38,13 +38,3 @@ def _document(file: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SettingsError(f"The settings {file} must be one JSON object.")
     return document
-
-
-def _replace(file: Path, text: str) -> None:
-    written = file.with_name(file.name + ".new")
-    with open(written, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    written.replace(file)
-    sync_directory(file.parent)

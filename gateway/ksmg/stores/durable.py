@@ -20,6 +20,22 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def replace_durably(path: Path, data: bytes) -> None:
+    """Puts a file of its owner alone in the place of an earlier one; it survives a power cut. Raises OSError."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
 def write_all(descriptor: int, buffers: list[bytes], offset: int) -> int:
     """Writes buffers one after the other from an offset on; returns where they end. Raises OSError."""
     for start in range(0, len(buffers), os.sysconf("SC_IOV_MAX")):

@@ -5,14 +5,13 @@ taken to another machine and checked there beside a copy of the log.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ksmg.stores.audit_chain import Link
-from ksmg.stores.durable import erase_file, sync_directory
+from ksmg.stores.durable import erase_file, replace_durably
 
 Sign = Callable[[bytes], bytes]
 
@@ -71,14 +70,7 @@ class Checkpoints:
         """Keeps one, durably. Raises OSError."""
         for file in self._files()[: 1 - self._most or None]:
             erase_file(file)
-        file = self._directory / f"{checkpoint.time:017.3f}.json"
-        written = file.with_suffix(".new")
-        with open(written, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-            opened.write(checkpoint.text())
-            opened.flush()
-            os.fsync(opened.fileno())
-        written.replace(file)
-        sync_directory(self._directory)
+        replace_durably(self._directory / f"{checkpoint.time:017.3f}.json", checkpoint.text().encode())
 
     def _files(self) -> list[Path]:
         return sorted(self._directory.glob("*.json"))
