@@ -30,6 +30,7 @@ SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
 POWER_OFF_LIMIT = 120.0
 ENGINES_LIMIT = 900.0
 LOGIN = "login: "
+BLOCK = "4k"  # of the file systems: boot/off looks for what was erased on the raw disk
 STORM_SECONDS, STORM_CONNECTIONS = 60.0, 6
 HEALTH = "ksmg status > /dev/null && echo works"
 
@@ -101,7 +102,7 @@ def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str]
 def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     """Both boots with their tests; the worst exit code."""
     print("First boot", flush=True)
-    appliance.machine.create()
+    appliance.machine.create(cluster=BLOCK)
     times = {"first": appliance.boot(FIRST_BOOT_LIMIT)}
     before = appliance.ssh("cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; df --output=size -B1 /var/log | tail -1")
     (reports / "before.txt").write_text(before)
