@@ -140,6 +140,12 @@ def test_key_whose_domain_is_not_signed_any_more_goes_by_itself(host: Host) -> N
 
 
 @pytest.mark.disruptive
+def test_many_changes_in_a_row_do_not_end_the_watch(host: Host) -> None:
+    for _ in range(8):
+        test_key_whose_domain_is_not_signed_any_more_goes_by_itself(host)
+
+
+@pytest.mark.disruptive
 def test_directory_cache_without_a_directory_goes_by_itself(host: Host) -> None:
     host.check_output(f"setpriv --reuid=kluser --regid=kluser --clear-groups touch {shlex.quote(CACHE)}")
     assert eventually(lambda: not host.file(CACHE).exists)

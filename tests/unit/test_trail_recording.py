@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,20 @@ def test_a_refused_sign_in_is_told_at_the_latest_when_the_run_ends(policy: DataP
     append(Path(policy.place("auth_log")), f"{STAMP} gw1 sshd-session[5]: {text}\n")
     trail.look(last=True)
     assert events(policy)[0].name is Name.SIGN_IN_REFUSED
+
+
+def test_refusals_of_one_minute_in_several_looks_are_all_counted(
+    policy: DataPolicy, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    for address in ("192.0.2.7", "192.0.2.8", "192.0.2.7"):
+        text = f"Connection closed by authenticating user root {address} port 5 [preauth]"
+        append(Path(policy.place("auth_log")), f"{now.isoformat()} gw1 sshd-session[5]: {text}\n")
+        trail.look()
+    monkeypatch.setattr(time, "time", lambda: now.timestamp() + 120)
+    trail.look()
+    assert sum(event.detail["attempts"] for event in events(policy)) == 3
+    assert {event.origin for event in events(policy)} == {"192.0.2.7", "192.0.2.8"}
 
 
 def test_a_changed_setting_has_its_values_before_and_after(policy: DataPolicy, trail: Trail) -> None:

@@ -4,6 +4,7 @@ At most ten sources of a minute have an event of their own, and at most sixty ev
 one number. 61 events an hour are 1,464 a day: the log's 100,000 records last for two months of such a flood.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ class Refusals:
 
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:
         kept = document or {}
-        self._minutes: dict[str, dict[str, Any]] = dict(kept.get("minutes", {}))
+        self._minutes: dict[str, dict[str, Any]] = copy.deepcopy(kept.get("minutes", {}))
         """By minute, by service and source: attempts, the time of the last, and the accounts that were tried."""
         self._hour = int(kept.get("hour", 0))
         self._events = int(kept.get("events", 0))
