@@ -168,5 +168,6 @@ def test_change_while_it_runs_is_seen_by_another_run(policy: DataPolicy, monkeyp
 
     monkeypatch.setattr(Sweep, "run", run)
     monkeypatch.setattr(sweep, "load_policy", lambda: policy)
+    monkeypatch.setattr(sweep, "_QUIET_SECONDS", 0.0)
     assert sweep.main() == 0
     assert len(runs) == 2

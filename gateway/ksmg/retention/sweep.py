@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -32,7 +33,8 @@ UNITS_FILE = Path("/var/lib/ksmg-rotation/units.env")
 """Environment of rsyslog's service, kept for the next start of the machine. systemd makes the directory."""
 _DIRECTORY_SETTINGS = "directory."
 """Settings of a directory integration begin with it; there are none yet."""
-_MOST_RUNS = 5
+_MOST_RUNS = 100
+_QUIET_SECONDS, _LOOK_SECONDS = 5.0, 0.2
 _EVENTS_LOOKED_AT = 100_000
 _log = logging.getLogger(__name__)
 
@@ -152,16 +154,25 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         policy = load_policy()
-        settings = load_settings(settings_file(policy))
+        for _ in range(_MOST_RUNS):
+            before = _changes(policy)  # and only then the settings: keys of a new one must not go
+            failed = Sweep(policy, load_settings(settings_file(policy))).run()
+            if _quiet(policy, before):
+                break
     except (PolicyError, SettingsError, OSError) as error:
         _log.error("%s", error)
         return 1
-    for _ in range(_MOST_RUNS):
-        before = _changes(policy)
-        failed = Sweep(policy, settings).run()
-        if _changes(policy) == before:
-            break
     return 1 if failed else 0
+
+
+def _quiet(policy: DataPolicy, before: list[int]) -> bool:
+    """Whether nothing changes for a while: changes come in a row, and one between two runs would wait for the timer."""
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while _changes(policy) == before:
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
 
 
 def _changes(policy: DataPolicy) -> list[int]:
