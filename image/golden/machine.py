@@ -107,8 +107,8 @@ class Machine:
     def create(self, cluster: str = "64k") -> None:
         """A fresh overlay and fresh firmware variables: the next start is a first boot.
 
-        With clusters as small as a file system's blocks each block that is discarded is gone; a first boot, which discards
-        the whole disk, takes some 15 s longer then.
+        With clusters as small as a file system's blocks each block that is discarded is gone; a first boot, which
+        discards the whole disk, takes some 15 s longer then.
         """
         kind = "qcow2" if self.image.suffix == ".qcow2" else "raw"
         make = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", "-F", kind]
