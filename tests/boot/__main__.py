@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
 POWER_OFF_LIMIT = 120.0
 ENGINES_LIMIT = 900.0
 LOGIN = "login: "
+CONSOLE_LIMIT = 180.0  # seconds that a sign-in or a command on the console may take
 BLOCK = "4k"  # of the file systems: boot/off looks for what was erased on the raw disk
 STORM_SECONDS, STORM_CONNECTIONS = 60.0, 6
 HEALTH = "ksmg status > /dev/null && echo works"
@@ -76,6 +78,21 @@ class Appliance:
         self.machine.wait_for_power_off(POWER_OFF_LIMIT)
 
 
+def switch_dumps_on(appliance: Appliance) -> None:
+    """What only root on the machine's own console can do; boot/console looks at what comes of it."""
+    machine, password = appliance.machine, secrets.token_urlsafe(24)
+    appliance.ssh(f"echo 'root:{password}' | chpasswd")
+    for prompt, answer in (
+        (LOGIN, "root"),
+        ("Password: ", password),
+        (r"root@\S+# ", "ksmg dumps enable --hours 1"),
+        (r"Dumps (are on|stay off).*\n", "logout"),
+    ):
+        machine.wait_for(prompt, CONSOLE_LIMIT)
+        machine.type(answer)
+    appliance.ssh("usermod --password '*' root")  # locked, as it was
+
+
 def cut_power(appliance: Appliance, report: Path) -> None:
     """The power fails in the middle of a storm of mail; boot/later counts what became of each message."""
     with blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm:
@@ -108,6 +125,8 @@ def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     (reports / "before.txt").write_text(before)
     # What is slow is the same on every host, and takes minutes on an emulated machine: it is tried in the container.
     result = tests(appliance, reports, "boot-first", ["boot/first", "host"], ["-m", "not slow", *extra])
+    switch_dumps_on(appliance)
+    result = tests(appliance, reports, "boot-console", ["boot/console"], extra) or result
     times["engines"] = appliance.wait_for_engines()
     result = tests(appliance, reports, "boot-mail", ["e2e"], extra) or result
     cut_power(appliance, reports / REPORT)

@@ -146,6 +146,14 @@ def test_switched_off_they_are_overwritten_and_gone(dumps: Switch, moved: DataPo
     assert (list(place.iterdir()), enabled(pattern), dumps.over()) == ([], False, False)
 
 
+def test_what_a_killed_process_left_half_written_goes_as_well(dumps: Switch, moved: DataPolicy) -> None:
+    place = Path(moved.row("traces").locations[-1].place)
+    (place / "1-2-11-rspamd.new").write_bytes(b"memory")
+    (place / ".state.json.4711").write_bytes(b"{")
+    assert dumps.over()
+    assert (dumps.disable(), list(place.iterdir()), dumps.over()) == (0, [], False)
+
+
 def test_a_reminder_is_due_twice_a_day(dumps: Switch) -> None:
     dumps.on()
     seen = []

@@ -27,6 +27,11 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
 
 
 @pytest.fixture
+def swept(policy: DataPolicy, tmp_path: Path) -> Sweep:
+    return Sweep(policy, SIGNED, tmp_path)
+
+
+@pytest.fixture
 def gone(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The content that files have when they are unlinked."""
     return seen_at_unlink(monkeypatch)
@@ -36,26 +41,28 @@ def place(policy: DataPolicy, name: str) -> Path:
     return next(Path(at.place) for _, at in policy.locations() if at.place.name == name)
 
 
-def test_key_of_a_domain_that_is_not_signed_any_more_is_erased(policy: DataPolicy, gone: list[bytes]) -> None:
+def test_key_of_a_domain_that_is_not_signed_any_more_is_erased(
+    policy: DataPolicy, swept: Sweep, gone: list[bytes]
+) -> None:
     removed = place(policy, "dkim") / "old.test.a.key"
     removed.write_bytes(KEY)
-    assert Sweep(policy, SIGNED).erase_removed_keys() == [removed]
+    assert swept.erase_removed_keys() == [removed]
     assert gone == [bytes(len(KEY))]
 
 
-def test_key_of_a_signed_domain_stays(policy: DataPolicy) -> None:
+def test_key_of_a_signed_domain_stays(policy: DataPolicy, swept: Sweep) -> None:
     (place(policy, "dkim") / "example.test.a.key").write_bytes(KEY)
-    assert Sweep(policy, SIGNED).erase_removed_keys() == []
+    assert swept.erase_removed_keys() == []
 
 
-def test_no_key_is_erased_while_there_are_no_settings(policy: DataPolicy) -> None:
+def test_no_key_is_erased_while_there_are_no_settings(policy: DataPolicy, tmp_path: Path) -> None:
     (place(policy, "dkim") / "example.test.a.key").write_bytes(KEY)
-    assert Sweep(policy, None).erase_removed_keys() == []
+    assert Sweep(policy, None, tmp_path).erase_removed_keys() == []
 
 
-def test_directory_cache_goes_without_a_directory(policy: DataPolicy, gone: list[bytes]) -> None:
+def test_directory_cache_goes_without_a_directory(policy: DataPolicy, swept: Sweep, gone: list[bytes]) -> None:
     place(policy, "cache.dbm").write_bytes(KEY)
-    assert Sweep(policy, SIGNED).erase_directory_cache()
+    assert swept.erase_directory_cache()
     assert gone == [bytes(len(KEY))]
 
 
@@ -106,17 +113,17 @@ def test_overlay_tells_files_of_the_image_from_its_own(tmp_path: Path) -> None:
 
 
 def test_log_above_a_cap_that_shrank_loses_its_oldest_parts(
-    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch
+    policy: DataPolicy, swept: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = place(policy, "maillog")
     for number in range(1, 6):
         log.with_name(f"maillog.{number}").write_bytes(b"x" * 1000)
     monkeypatch.setattr(sweep, "log_caps", lambda *_: iter([(log, 2500)]))
-    assert Sweep(policy, SIGNED).cap_logs() == 3
+    assert swept.cap_logs() == 3
 
 
 def test_part_sizes_of_the_disk_are_told_once(
-    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    policy: DataPolicy, swept: Sweep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told, units, codes = [], tmp_path / "units.env", [1, 0]
 
@@ -124,26 +131,25 @@ def test_part_sizes_of_the_disk_are_told_once(
         told.append(command[-1])
         return subprocess.CompletedProcess(command, codes.pop(0))
 
-    monkeypatch.setattr(sweep, "UNITS_FILE", units)
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(sweep, "log_caps", lambda *_: iter([(Path("/var/log/maillog"), 1_000_000)]))
     with pytest.raises(OSError, match="try-restart"):
-        Sweep(policy, SIGNED).follow_the_disk()
-    assert [Sweep(policy, SIGNED).follow_the_disk() for _ in range(2)] == [True, False]
+        swept.follow_the_disk()
+    assert [swept.follow_the_disk() for _ in range(2)] == [True, False]
     assert told == ["rsyslog.service"] * 2
     assert "KSMG_UNIT_MAILLOG=10000\n" in units.read_text()
 
 
-def test_reached_cap_is_one_event_a_day(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reached_cap_is_one_event_a_day(policy: DataPolicy, swept: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "at_cap", lambda holding: holding.place.name == "maillog")
-    assert len(Sweep(policy, SIGNED).tell_caps()) == 1
-    assert Sweep(policy, SIGNED).tell_caps() == []
+    assert len(swept.tell_caps()) == 1
+    assert swept.tell_caps() == []
     (event,) = open_system_events(policy, SIGNED).newest()
     assert (event.name, PurePosixPath(event.detail["place"]).name) == (Name.CAP_REACHED, "maillog")
 
 
 def test_step_that_fails_does_not_keep_the_others_from_being_done(
-    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch
+    policy: DataPolicy, swept: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Sweep) -> None:
         raise OSError("disk")
@@ -152,11 +158,13 @@ def test_step_that_fails_does_not_keep_the_others_from_being_done(
         monkeypatch.setattr(Sweep, name, fail)
         getattr(Sweep, name).__name__ = name
     place(policy, "cache.dbm").write_bytes(KEY)
-    assert Sweep(policy, SIGNED).run() == 2
+    assert swept.run() == 2
     assert not place(policy, "cache.dbm").exists()
 
 
-def test_change_while_it_runs_is_seen_by_another_run(policy: DataPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_while_it_runs_is_seen_by_another_run(
+    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     runs: list[int] = []
 
     def run(_: Sweep) -> int:
@@ -167,6 +175,7 @@ def test_change_while_it_runs_is_seen_by_another_run(policy: DataPolicy, monkeyp
         return 0
 
     monkeypatch.setattr(Sweep, "run", run)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(sweep, "load_policy", lambda: policy)
     monkeypatch.setattr(sweep, "_QUIET_SECONDS", 0.0)
     assert sweep.main() == 0

@@ -49,7 +49,9 @@ def run_enable(chosen: argparse.Namespace) -> int:
     except (NotOnConsole, DumpsRefused) as refusal:
         record_change(here, Name.DUMPS_REFUSED, {"cause": str(refusal)})
         raise CommandFailure(
-            f"Dumps stay off. {refusal}", "Sign in as root on the machine's console.", ExitCode.DENIED
+            f"Dumps stay off. {refusal}",
+            "Sign in as root on the machine's console; `passwd` sets a password for it.",
+            ExitCode.DENIED,
         ) from None
     record_change(here, Name.DUMPS_ENABLED, {"until": found.until})
     print(f"Dumps are on until {local_time(found.until or 0)}. They may hold any data, messages and keys too.")

@@ -94,17 +94,16 @@ class Dumps:
         if self._on():
             self._pattern.write_text(OFF)
         kept = dump_files(self._policy)
-        for path in (*kept, *self._directory.glob("*.new"), self._directory / _STATE):
+        for path in self._files():
             erase_file(path)
         sync_directory(self._directory)
         return len(kept)
 
     def over(self) -> bool:
         """Whether dumps have to go: their time is over, or the machine was started anew, which switches them off."""
-        noted = self.noted()
         if not self._on():
-            return bool(noted) or bool(dump_files(self._policy))
-        return not self._clock() < noted.get("until", 0.0)
+            return bool(self._files())
+        return not self._clock() < self.noted().get("until", 0.0)
 
     def due(self) -> bool:
         """Whether somebody should be reminded that dumps are on; notes that it is done."""
@@ -122,6 +121,10 @@ class Dumps:
             return {}
         except ValueError:  # a note that was cut off by a power cut: dumps end at once
             return {"until": 0.0, "reminded": 0.0}
+
+    def _files(self) -> list[Path]:
+        """Whatever is in the place: dumps, the note, and what a process that was killed left half-written."""
+        return list(self._directory.glob("*"))
 
     def _on(self) -> bool:
         return state(pattern=self._pattern, container=self._container).enabled

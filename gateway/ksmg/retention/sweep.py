@@ -29,8 +29,8 @@ from ksmg.stores.locations import open_system_events, settings_file
 from ksmg.stores.system_events import Name, SystemEvent
 from ksmg.system.account import acting_as_owner
 
-UNITS_FILE = Path("/var/lib/ksmg-rotation/units.env")
-"""Environment of rsyslog's service, kept for the next start of the machine. systemd makes the directory."""
+_UNITS_FILE = "units.env"
+"""Environment of rsyslog's service, kept for the next start of the machine in the state directory of this one's."""
 _DIRECTORY_SETTINGS = "directory."
 """Settings of a directory integration begin with it; there are none yet."""
 _MOST_RUNS = 100
@@ -42,9 +42,10 @@ _log = logging.getLogger(__name__)
 class Sweep:
     """One run. Each step raises OSError; the others are done all the same."""
 
-    def __init__(self, policy: DataPolicy, settings: Settings | None) -> None:
+    def __init__(self, policy: DataPolicy, settings: Settings | None, state: Path) -> None:
         self._policy = policy
         self._settings = settings
+        self._units = state / _UNITS_FILE
 
     def run(self) -> int:
         """Does every step; returns how many failed."""
@@ -76,12 +77,12 @@ class Sweep:
     def follow_the_disk(self) -> bool:
         """Tells rsyslog the part sizes of this disk when it has others; whether it was told."""
         wanted = environment(log_caps(self._policy, self._known))
-        if UNITS_FILE.exists() and UNITS_FILE.read_text(encoding="utf-8") == wanted:
+        if self._units.exists() and self._units.read_text(encoding="utf-8") == wanted:
             return False
-        replace_durably(UNITS_FILE, wanted.encode())
+        replace_durably(self._units, wanted.encode())
         command = ["systemctl", "try-restart", "--no-block", "rsyslog.service"]
         if subprocess.run(command, check=False).returncode:
-            UNITS_FILE.unlink()  # so that the next run tries again
+            self._units.unlink()  # so that the next run tries again
             raise OSError(f"{' '.join(command)} failed")
         return True
 
@@ -150,13 +151,14 @@ def _midnight() -> float:
 
 
 def main() -> int:
-    """Runs it on this appliance. Exit code 1 when a step failed."""
+    """Runs it on this appliance, as the service. Exit code 1 when a step failed."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
+        state = Path(os.environ["STATE_DIRECTORY"])  # of its unit, systemd.exec(5)
         policy = load_policy()
         for _ in range(_MOST_RUNS):
             before = _changes(policy)  # and only then the settings: keys of a new one must not go
-            failed = Sweep(policy, load_settings(settings_file(policy))).run()
+            failed = Sweep(policy, load_settings(settings_file(policy)), state).run()
             if _quiet(policy, before):
                 break
     except (PolicyError, SettingsError, OSError) as error:
