@@ -26,7 +26,10 @@ FORWARDED = {2222: 22, 2525: 25, 8443: 443}
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the machine has: memory in MiB, processors, the network device's QEMU options, and Secure Boot."""
+    """What the machine has: memory in MiB, processors, the network device's QEMU options, Secure Boot, its clock.
+
+    ``clock`` is what the clock says at power-on: a UTC time in ISO 8601, or ``utc`` for the host's.
+    """
 
     memory: int = 3072
     processors: int = 2
@@ -34,6 +37,7 @@ class Hardware:
     mac: str = "52:54:00:6b:73:6d"
     secure_boot: bool = False
     accelerator: str = "tcg,thread=multi"
+    clock: str = "utc"
 
 
 def command(disk: Path, variables: Path, monitor: Path, hardware: Hardware) -> list[str]:
@@ -52,6 +56,8 @@ def command(disk: Path, variables: Path, monitor: Path, hardware: Hardware) -> l
         str(hardware.processors),
         "-m",
         str(hardware.memory),
+        "-rtc",
+        f"base={hardware.clock}",
         "-nodefaults",
         "-display",
         "none",

@@ -15,67 +15,17 @@ from pathlib import Path
 from types import FrameType
 
 from e2e.weather import REPORT, blowing
-from golden.machine import Hardware, Machine
 from lab import lifecycle
 from lab.place import Place
-from lab.target import Target
+
+from boot import eviction
+from boot.appliance import FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT, LOGIN, Appliance
 
 TESTS = Path(__file__).resolve().parents[1]
-NAME = "gw1.example.test"
 GROWTH = "+20G"  # how much larger the disk is at the second boot
-FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT = (
-    600.0,
-    420.0,
-)  # seconds to the login prompt, on a busy machine without hardware help
-SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
-POWER_OFF_LIMIT = 120.0
-ENGINES_LIMIT = 900.0
-LOGIN = "login: "
 CONSOLE_LIMIT = 180.0  # seconds that a sign-in or a command on the console may take
 BLOCK = "4k"  # of the file systems: boot/off looks for what was erased on the raw disk
 STORM_SECONDS, STORM_CONNECTIONS = 60.0, 6
-HEALTH = "ksmg status > /dev/null && echo works"
-
-
-class Appliance:
-    """The image, its virtual machine and its port in the lab."""
-
-    def __init__(self, image: Path, place: Place) -> None:
-        self.port = lifecycle.guest_port(place, NAME)
-        self.target = Target.load(Path(self.port["target"]))
-        tap = f"tap,id=net0,ifname={self.port['tap']},script=no,downscript=no"
-        hardware = Hardware(network=(tap,), mac=self.port["mac"])
-        enter = ("ip", "netns", "exec", self.port["netns"])
-        self.machine = Machine(image, place.host_dir(NAME) / "machine", hardware, enter)
-
-    def boot(self, limit: float) -> dict[str, float]:
-        """Power on; seconds to the login prompt and until SSH says that the start is over."""
-        self.machine.start()
-        login = self.machine.wait_for(LOGIN, limit)
-        state = self.ssh(f"timeout {SETTLED_LIMIT} systemctl is-system-running --wait")
-        print(f"  login prompt after {login:.1f} s, system {state.strip()}", flush=True)
-        return {"login": round(login, 1)}
-
-    def wait_for_engines(self) -> dict[str, float]:
-        """Until mail can be checked: at first boot the anti-spam engine compiles its patterns for this processor."""
-        end = time.monotonic() + ENGINES_LIMIT
-        while self.ssh(HEALTH).strip() != "works":
-            if time.monotonic() > end:
-                raise TimeoutError(f"the engines do not work after {ENGINES_LIMIT:.0f} s: {self.ssh('ksmg status')}")
-            time.sleep(3)
-        ready = time.monotonic() - self.machine.started
-        print(f"  engines work after {ready:.1f} s", flush=True)
-        return {"ready": round(ready, 1)}
-
-    def ssh(self, command: str) -> str:
-        """What a command on the appliance prints; its exit code is for the tests to judge."""
-        arguments = ["ssh", "-F", self.target.ssh_config, "-o", "ConnectionAttempts=20", self.target.name, command]
-        return subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=False).stdout
-
-    def shut_down(self) -> None:
-        """A clean power-off through the system itself."""
-        self.ssh("systemctl poweroff")
-        self.machine.wait_for_power_off(POWER_OFF_LIMIT)
 
 
 def switch_dumps_on(appliance: Appliance) -> None:
@@ -93,13 +43,18 @@ def switch_dumps_on(appliance: Appliance) -> None:
     appliance.ssh("usermod --password '*' root")  # locked, as it was
 
 
-def cut_power(appliance: Appliance, report: Path) -> None:
-    """The power fails in the middle of a storm of mail; boot/later counts what became of each message."""
-    with blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm:
+def cut_power(appliance: Appliance, reports: Path) -> None:
+    """The power fails in a storm of mail, while stores evict. boot/later counts what became of each message."""
+    report, promised = reports / REPORT, reports / eviction.REPORT
+    with (
+        blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm,
+        eviction.evicting(appliance.target, promised),
+    ):
         time.sleep(STORM_SECONDS / 2)
         appliance.machine.power_off()
         storm.wait()
-    print(f"  power cut in a storm of {len(report.read_text().splitlines())} messages", flush=True)
+    messages, batches = (len(file.read_text().splitlines()) for file in (report, promised))
+    print(f"  power cut in a storm of {messages} messages, after {batches} batches in stores that evict", flush=True)
 
 
 def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str], extra: Sequence[str]) -> int:
@@ -129,7 +84,7 @@ def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     result = tests(appliance, reports, "boot-console", ["boot/console"], extra) or result
     times["engines"] = appliance.wait_for_engines()
     result = tests(appliance, reports, "boot-mail", ["e2e"], extra) or result
-    cut_power(appliance, reports / REPORT)
+    cut_power(appliance, reports)
     print(f"Second boot, the disk {GROWTH}", flush=True)
     subprocess.run(["qemu-img", "resize", "-q", str(appliance.machine.disk), GROWTH], check=True)
     times["later"] = appliance.boot(LATER_BOOT_LIMIT)

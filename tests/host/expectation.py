@@ -59,6 +59,9 @@ LISTENERS = {
 PUBLIC_PORTS = {"22", "25", "443", "465"}
 """Ports that may be open on more than the loopback interface."""
 
+PRIORITIES = {"ksmg-important": 16 * 8 + 4, "ksmg-messages": 16 * 8 + 6, "maillog": 2 * 8 + 6}
+"""RFC 5424, 6.2.1: what goes to which log; local0.warning, local0.info, mail.info."""
+
 SUID_FILES = {
     "/usr/bin/chage",
     "/usr/bin/chfn",

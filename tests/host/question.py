@@ -26,9 +26,13 @@ def ask(host: Host, program: str, argument: Any = None) -> Any:
 
 def ask_again(host: Host, program: str, argument: Any = None) -> Any:
     """The answer of this moment."""
-    source = (REMOTE / f"{program}.py").read_bytes()
-    packed = base64.b64encode(zlib.compress(source, 9)).decode()
-    command = " ".join(shlex.quote(part) for part in ("python3", "-c", START, packed, json.dumps(argument)))
-    done = host.run(command)
+    done = host.run(command(program, argument))
     assert done.rc == 0, f"remote/{program}.py: {done.stderr.strip().splitlines()[-1:]}"
     return json.loads(done.stdout)
+
+
+def command(program: str, argument: Any = None) -> str:
+    """The line for a shell of the appliance that runs `remote/<program>.py` there."""
+    source = (REMOTE / f"{program}.py").read_bytes()
+    packed = base64.b64encode(zlib.compress(source, 9)).decode()
+    return shlex.join(("python3", "-c", START, packed, json.dumps(argument)))

@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from host.expectation import POLICY, locations
+from host.expectation import POLICY, PRIORITIES, locations
 from host.question import ask_again
 
 LOGS = {str(location.place): location for location in locations(POLICY).values() if location.type == "log"}
-PRIORITIES = {"ksmg-important": 16 * 8 + 4, "ksmg-messages": 16 * 8 + 6, "maillog": 2 * 8 + 6}
-"""RFC 5424, 6.2.1: what goes to which log; local0.warning, local0.info, mail.info."""
 ROOM = 400_000
 TEMPORARY = {str(location.place): location for location in POLICY.row("temporary").locations}
 EMPTIED_BY = {
