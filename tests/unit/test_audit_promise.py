@@ -25,10 +25,14 @@ def test_rights_are_those_that_the_tests_expect(name: str) -> None:
     }
 
 
+def promised(unit: str, place: Place) -> frozenset[str]:
+    return may_in_unit(unit_view(POLICY, unit), POLICY.units[unit].account, place)
+
+
 @pytest.mark.parametrize("unit", sorted(POLICY.units))
 def test_rights_in_a_sandbox_are_those_that_the_tests_expect(unit: str) -> None:
     for location in locations(POLICY).values():
-        found = may_in_unit(POLICY, unit, PLACES[str(location.place)]) - {PASS}
+        found = promised(unit, PLACES[str(location.place)]) - {PASS}
         assert found == allowed_in_sandbox(POLICY, unit, location), location.place
 
 
@@ -94,5 +98,5 @@ def test_a_file_that_lies_there_counts_like_a_new_one() -> None:
 
 def test_a_service_that_sees_what_is_hidden_from_it_is_named() -> None:
     results = {"nginx.service": (Found(frozenset({READ})),)}
-    (difference,) = service_differences((Probe(LOG),), results, lambda unit, place: may_in_unit(POLICY, unit, place))
+    (difference,) = service_differences((Probe(LOG),), results, promised)
     assert (difference.kind, difference.row) == (Kind.SERVICE_CAN_MORE, "mta_log")

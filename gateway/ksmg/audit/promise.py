@@ -129,13 +129,12 @@ def _acl(policy: DataPolicy, location: Location, new_files: bool = False) -> dic
     return entries
 
 
-def may_in_unit(policy: DataPolicy, unit: str, place: Place) -> frozenset[str]:
+def may_in_unit(view: View, account: str, place: Place) -> frozenset[str]:
     """What a service may do with a place from inside its sandbox: only what its entry in the policy names.
 
     The unit's account counts, not the account of each of its processes: a master that is still root gets no more.
     """
-    view = unit_view(policy, unit)
-    rights = place.may(policy.units[unit].account)
+    rights = place.may(account)
     if place.path in view.write:
         return rights
     return rights - {WRITE} if place.path in view.read else frozenset()

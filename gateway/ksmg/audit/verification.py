@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ksmg.audit.mounts import mount_differences, unit_mount_differences
 from ksmg.audit.place_state import ancestor_differences, place_differences
 from ksmg.audit.process_table import Process, read_processes
 from ksmg.audit.processes import process_differences
-from ksmg.audit.promise import ROOT, Place, may_in_unit, places
+from ksmg.audit.promise import ROOT, Place, may_in_unit, places, unit_view
 from ksmg.audit.system_files import system_file_differences
 from ksmg.audit.trial import Found, Probe, probes, try_as
 from ksmg.audit.units import Units, read_units, unit_differences
@@ -71,8 +72,8 @@ class Machine:
     places: tuple[Place, ...]
     directory: Directory
     processes: tuple[Process, ...]
-    units: Units
     mounts: tuple[Mount, ...]
+    units: Units = field(default_factory=lambda: Units({}))
     inventory: Inventory = field(default_factory=Inventory)
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -80,15 +81,18 @@ class Machine:
 def verify(policy: DataPolicy) -> Verification:
     """One run, as root. Raises OSError or subprocess.SubprocessError when something cannot be looked at at all."""
     started = time.monotonic()
-    machine = Machine(
-        policy,
-        places(policy),
-        read_directory(),
-        read_processes(),
-        read_units(policy),
-        parse_mounts(Path("/proc/self/mountinfo").read_text(errors="replace")),
-    )
-    found = [*_contents(machine), *_state(machine)]
+    with ThreadPoolExecutor(1) as beside:  # systemd takes as long for its answer as what can be read without it
+        units = beside.submit(read_units, policy)
+        machine = Machine(
+            policy,
+            places(policy),
+            read_directory(),
+            read_processes(),
+            parse_mounts(Path("/proc/self/mountinfo").read_text(errors="replace")),
+        )
+        found = list(_contents(machine))
+        machine.units = units.result()
+    found += _state(machine)
     services = _running_services(machine)
     with probes(machine.places, lambda place: machine.samples.get(place.path, ()), _writer(machine)) as every:
         accounts = {
@@ -173,13 +177,18 @@ def _running_services(machine: Machine) -> dict[str, int]:
 
 def _services(machine: Machine, every: tuple[Probe, ...], services: dict[str, int]) -> Iterator[Difference]:
     """Trials in each service's sandbox; one that ends meanwhile is taken out of the services that run."""
+    views = {unit: unit_view(machine.policy, unit) for unit in services}
+
+    def promised(unit: str, place: Place) -> frozenset[str]:
+        return may_in_unit(views[unit], machine.policy.units[unit].account, place)
+
     for unit, pid in list(services.items()):
         try:
             found = {unit: _in_service(machine, every, unit, pid)}
         except (FileNotFoundError, ProcessLookupError):
             del services[unit]
             continue
-        yield from service_differences(every, found, lambda name, place: may_in_unit(machine.policy, name, place))
+        yield from service_differences(every, found, promised)
 
 
 def _in_service(machine: Machine, every: tuple[Probe, ...], unit: str, pid: int) -> tuple[Found, ...]:

@@ -27,7 +27,7 @@ def place(policy: DataPolicy) -> str:
 
 def dumps(host: Host, place: str) -> list[str]:
     """The dumps that there are."""
-    return host.run(f"ls {place}/*.core").stdout.split()
+    return str(host.run(f"ls {place}/*.core").stdout).split()
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,13 @@ def crash(host: Host) -> Crash:
 
 
 def _process(host: Host) -> str:
-    return host.check_output(f"systemctl show --property=MainPID --value {VICTIM}")
+    return str(host.check_output(f"systemctl show --property=MainPID --value {VICTIM}"))
 
 
-def recorded(host: Host) -> list[str]:
-    """Names of the system events about dumps, the newest first."""
+def recorded(host: Host) -> list[Name]:
+    """The system events about dumps, the newest first."""
     events = json.loads(host.check_output("ksmg events --system --limit 500 --json"))
-    return [event["name"] for event in events if event["name"].startswith("dumps_")]
+    return [Name(event["name"]) for event in events if event["name"].startswith("dumps_")]
 
 
 def test_away_from_the_console_they_cannot_be_switched_on(host: Host) -> None:
