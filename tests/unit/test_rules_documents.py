@@ -16,6 +16,7 @@ from ksmg.rules.fields import RulesError
 from ksmg.rules.rule import Rule
 from ksmg.rules.store import RuleStore, check_file, digest_of
 from ksmg.rules.treatment import Action, Inserted, Treatment
+from unit.changes_samples import changes_of, simple
 from unit.rules_sample import MODULES, document, facts, rule_set
 
 INFECTED = found("antivirus", Status.INFECTED, "Eicar")
@@ -168,22 +169,23 @@ def test_content_is_on_only_where_a_rule_names_it() -> None:
 @pytest.mark.parametrize(
     ("reason", "exhausted", "action", "header"),
     [
-        (Reason.UNREACHABLE, False, Action.SKIP, "antivirus (unreachable)"),
-        (Reason.UNREACHABLE, True, Action.TEMPFAIL, None),
-        (Reason.LIMIT, False, Action.QUARANTINE, None),
-        (Reason.LIMIT, True, Action.TEMPFAIL, None),
-        (Reason.TIMEOUT, False, Action.TEMPFAIL, None),
+        (Reason.UNREACHABLE, False, Action.SKIP, b" antivirus (unreachable)"),
+        (Reason.UNREACHABLE, True, Action.TEMPFAIL, b""),
+        (Reason.LIMIT, False, Action.QUARANTINE, b""),
+        (Reason.LIMIT, True, Action.TEMPFAIL, b""),
+        (Reason.TIMEOUT, False, Action.TEMPFAIL, b""),
     ],
 )
 def test_an_unscanned_message_goes_by_its_reason(
-    reason: Reason, exhausted: bool, action: Action, header: str | None
+    reason: Reason, exhausted: bool, action: Action, header: bytes, tmp_path: Path
 ) -> None:
     failures = {"any": "deliver_marked", "limit": "hold", "timeout": "tempfail"}
-    decision = rule(modules={"antivirus": {"on_failure": failures}}).decide(
-        [unscanned("antivirus", reason, "")], exhausted
-    )
+    verdict = unscanned("antivirus", reason, "")
+    decision = rule(modules={"antivirus": {"on_failure": failures}}).decide([verdict], exhausted)
     assert decision.action is action
-    assert dict(decision.causes[0].treatment.headers).get("X-KSMG-Unscanned") == header
+    if action.delivers:
+        changes = changes_of(tmp_path, simple("", "x"), decision, verdicts=[verdict])
+        assert [(edit.name, edit.value) for edit in changes.headers] == [(b"X-KSMG-Unscanned", header)]
 
 
 def test_a_message_that_could_not_be_stored_always_comes_again() -> None:

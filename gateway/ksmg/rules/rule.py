@@ -10,8 +10,6 @@ from ksmg.rules.modules import ModulePart
 from ksmg.rules.treatment import Action, Cause, Decision, Inserted, OnFailure, Treatment
 from ksmg.rules.treatments import filled
 
-UNSCANNED_HEADER = "X-KSMG-Unscanned"
-"""Added to a message that is passed on although a module did not judge it: the module, and why."""
 SPOOL = "spool"
 """The verdict of a message that could not be stored for the modules: it always has to come again."""
 BY_RULE = "rule"
@@ -84,15 +82,11 @@ class Rule:
         if finding.status is not Status.UNSCANNED:
             return filled(part.treatment(finding.status), verdict, finding)
         wanted = OnFailure.TEMPFAIL if exhausted else part.failure(verdict.reason)
-        return _marked(verdict) if wanted is OnFailure.DELIVER_MARKED else _FAILURES[wanted]
+        return _FAILURES[wanted]
 
 
 _FAILURES = {
     OnFailure.TEMPFAIL: Treatment(Action.TEMPFAIL),
     OnFailure.HOLD: Treatment(Action.QUARANTINE),
+    OnFailure.DELIVER_MARKED: Treatment(),  # `changes` marks whatever is delivered and was not scanned
 }
-
-
-def _marked(verdict: Verdict) -> Treatment:
-    reason = verdict.reason.value if verdict.reason else "error"
-    return Treatment(headers=((UNSCANNED_HEADER, f"{verdict.check} ({reason})"),))
