@@ -79,6 +79,17 @@ def tiers(out: Path) -> list[Tier]:
     ]
 
 
+def chosen(every: Sequence[Tier], names: Sequence[str]) -> list[Tier]:
+    """The named tiers, and those whose results they need. Raises KeyError for a name that is none."""
+    known = {tier.name: tier for tier in every}
+    wanted, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        wanted.add(name)
+        waiting += known[name].after
+    return [tier for tier in every if tier.name in wanted]
+
+
 def strategy_plugins() -> Path:
     """Where mitogen has its strategies: a converge takes half the time with them."""
     spec = importlib.util.find_spec("ansible_mitogen")
@@ -152,14 +163,16 @@ def main() -> int:
     """Run all tiers, or those named; exit code 1 when one failed."""
     parser = argparse.ArgumentParser(prog="tiers", description=__doc__)
     parser.add_argument("reports", type=Path)
-    parser.add_argument("only", nargs="*", help="names of tiers; what they need of others has to be there")
+    parser.add_argument("only", nargs="*", help="names of tiers, which run with those that they need")
     arguments = parser.parse_args()
     arguments.reports.mkdir(parents=True, exist_ok=True)
     out = arguments.reports.resolve()
     started = time.monotonic()
-    chain = [tier for tier in tiers(out) if not arguments.only or tier.name in arguments.only]
-    if arguments.only:
-        chain = [Tier(tier.name, tier.command, [], tier.reports, tier.environment) for tier in chain]
+    every = tiers(out)
+    try:
+        chain = chosen(every, arguments.only or [tier.name for tier in every])
+    except KeyError as name:
+        parser.error(f"there is no tier {name}; there are {', '.join(tier.name for tier in every)}")
     good = Run(chain, out).go()
     passed, failed, skipped = count(out, chain)
     print(f"All tiers in {(time.monotonic() - started) / 60:.1f} min; reports and logs in {out}")
