@@ -1,6 +1,7 @@
 """Changes as packets and as a file: the mail server and a copy give the same message."""
 
 import errno
+import tracemalloc
 from pathlib import Path
 from typing import BinaryIO
 
@@ -166,3 +167,17 @@ def test_hostile_fields_take_no_more_time_than_their_length(tmp_path: Path) -> N
     with spool(tmp_path, content) as spooled:
         changes = plan(message_of(spooled), structure_of(content), inserting(TOP), tmp_path)
     assert changes.body is not None
+
+
+def test_a_new_body_is_never_in_memory_as_a_whole_and_outlives_its_file(tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(bytes(20_000_000))
+    changes = Changes(body=body)
+    answer = packets(changes)
+    changes.discard()
+    tracemalloc.start()
+    sent = sum(len(packet.data) for packet in answer)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (sent, body.exists()) == (20_000_000, False)
+    assert peak < 1_000_000

@@ -145,7 +145,8 @@ class Bench:
             spooled.add_header(b"Message-ID", b" <1@example.com>")
             spooled.add_header(b"Subject", b" hello")
             spooled.finish(body)
-            packets = await pipeline.process(envelope, spooled)
+            reply = await pipeline.process(envelope, spooled)
+        packets = list(reply)  # the message is gone by now, and so is the file of a new body
         await notifier.finish()
         return packets
 

@@ -47,6 +47,6 @@ class Changes:
     """What was done, for people and events."""
 
     def discard(self) -> None:
-        """Removes the file, once the answer is on its way and copies are handed over."""
+        """Removes the file, once the answer has opened it and copies are handed over."""
         if self.body is not None:
             self.body.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,11 +19,19 @@ _TRACE_WORD = re.compile(r"[A-Za-z0-9._:-]{1,255}|\[[A-Za-z0-9.:]{1,60}\]")
 
 
 def packets(changes: Changes) -> Iterator[Packet]:
-    """The packets, without the reply that ends the message. A new body is read while they are taken."""
-    yield from map(_packet, changes.headers)
-    if changes.body is not None:
-        with changes.body.open("rb") as file:
-            yield from replace_body(_chunks(file))
+    """The packets, without the reply that ends the message. Raises OSError.
+
+    A new body is opened now and read while they are taken: its file may go in the meantime.
+    """
+    body = changes.body.open("rb") if changes.body is not None else None
+    return _packets(changes.headers, body)
+
+
+def _packets(headers: Iterable[HeaderEdit], body: BinaryIO | None) -> Iterator[Packet]:
+    yield from map(_packet, headers)
+    if body is not None:
+        with body:
+            yield from replace_body(_chunks(body))
 
 
 def received(envelope: Envelope, host: str, now: float | None = None) -> HeaderEdit:

@@ -1,6 +1,8 @@
 """What the filter answers the mail server: reply codes and texts, shared with the tests."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 from ksmg.changes import Changes
 from ksmg.changes import packets as change_packets
@@ -39,34 +41,49 @@ _FINDINGS = {
 }
 
 
-def accepted(plan: Plan, message: Message, changes: Changes | None) -> list[Packet]:
-    """The message passes, for the recipients that are left, with its changes."""
+@dataclass(frozen=True)
+class Reply:
+    """The packets that answer a message: changes, which may be read from a file while they are sent, and the verdict.
+
+    They can be taken once.
+    """
+
+    verdict: Packet
+    changes: Iterable[Packet] = ()
+
+    def __iter__(self) -> Iterator[Packet]:
+        yield from self.changes
+        yield self.verdict
+
+    @property
+    def text(self) -> str:
+        """The reply as events show it: the SMTP reply, or nothing when the message was accepted."""
+        return self.verdict.data.rstrip(b"\0").decode("ascii")
+
+
+def accepted(plan: Plan, message: Message, changes: Changes | None) -> Reply:
+    """The message passes, for the recipients that are left, with its changes. Raises OSError."""
     if plan.answer is Answer.DISCARD:
-        return [DISCARD]
+        return Reply(DISCARD)
     recipients = message.envelope.recipients
     removals = [delete_recipient(recipients[number]) for number in plan.removed]
-    return [*removals, *(change_packets(changes) if changes else ()), ACCEPT]
+    return Reply(ACCEPT, chain(removals, change_packets(changes)) if changes else removals)
 
 
-def refused(plan: Plan, reference: str) -> list[Packet]:
+def refused(plan: Plan, reference: str) -> Reply:
     """The refusal, in the words of the rule of the first recipients, or of what was found."""
     causes = [
         c for c in plan.shares[0].decision.causes if c.treatment.action in (Action.REJECT, Action.DELETE_ATTACHMENT)
     ]
-    return [refusal(*REFUSED, f"{_words(causes)} (reference {reference})")]
+    return Reply(refusal(*REFUSED, f"{_words(causes)} (reference {reference})"))
 
 
-def put_off(reference: str, full: bool = False) -> list[Packet]:
+def put_off(reference: str, full: bool = False) -> Reply:
     """The refusal for now."""
     if full:
-        return [refusal(*FULL, f"The quarantine is full, please try again later (reference {reference})")]
-    return [refusal(*TRY_AGAIN, f"Message cannot be checked now, please try again later (reference {reference})")]
-
-
-def reply_text(packets: list[Packet]) -> str:
-    """The reply as events show it: the SMTP reply, or nothing when the message was accepted."""
-    last = packets[-1]
-    return last.data.rstrip(b"\0").decode("ascii") if last.data else ""
+        return Reply(refusal(*FULL, f"The quarantine is full, please try again later (reference {reference})"))
+    text = f"Message cannot be checked now, please try again later (reference {reference})"
+    return Reply(refusal(*TRY_AGAIN, text))
 
 
 def _words(causes: Iterable[Cause]) -> str:

@@ -6,14 +6,12 @@ from typing import Any
 
 from ksmg.changes import needed
 from ksmg.checks.verdict import Verdict
-from ksmg.filter.answers import reply_text
 from ksmg.filter.case import Case
 from ksmg.filter.delivery import Done
 from ksmg.filter.plan import Answer
 from ksmg.mail.attachments import attachment_names
 from ksmg.mail.facts import Direction
 from ksmg.mail.readable import all_readable, readable
-from ksmg.milter.packets import Packet
 from ksmg.rules.replay import document_of
 from ksmg.rules.treatment import Action
 from ksmg.stores.flight_record import FlightRecord
@@ -32,10 +30,13 @@ class Chronicle:
         self._node = node
         self._remember = remember
 
-    def write(self, case: Case, done: Done, packets: list[Packet], failure: str = "") -> None:
-        """Remembers a message that was answered with these packets. `failure`: why it had to be put off after all."""
+    def write(self, case: Case, done: Done, reply: str, failure: str = "") -> None:
+        """Remembers a message and its SMTP reply, which is empty when it was accepted.
+
+        `failure`: why it had to be put off after all.
+        """
         seconds = time.monotonic() - case.started
-        common = self._common(case, reply_text(packets), seconds, failure)
+        common = self._common(case, reply, seconds, failure)
         events = [
             MessageEvent(id=event_id(case, number), **_of_group(case, done, number, failure), **common)
             for number in range(len(case.groups))

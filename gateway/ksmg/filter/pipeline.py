@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ksmg.checks.verdict import Verdict
 from ksmg.diagnostics.trace import Trace
-from ksmg.filter.answers import accepted, put_off, refused
+from ksmg.filter.answers import Reply, accepted, put_off, refused
 from ksmg.filter.budget import Budget
 from ksmg.filter.case import Case, not_judged, verdicts_for
 from ksmg.filter.chronicle import Chronicle, event_id
@@ -20,7 +20,6 @@ from ksmg.mail.envelope import Envelope
 from ksmg.mail.facts import Neighbourhood
 from ksmg.mail.message import Inspect, Message
 from ksmg.mail.spool import SpooledMessage
-from ksmg.milter.packets import Packet
 from ksmg.notifications import Notifier
 from ksmg.rules.rule_set import Group, RuleSet
 from ksmg.rules.treatment import Action, Decision
@@ -102,25 +101,25 @@ class Pipeline:
         self._chronicle = chronicle
         self._notifier = notifier
 
-    async def process(self, envelope: Envelope, spooled: SpooledMessage) -> list[Packet]:
+    async def process(self, envelope: Envelope, spooled: SpooledMessage) -> Reply:
         """The answer to a message. When it returns, its event is on its way, and what is to be kept is on disk."""
         case = await self._judgement.judge(envelope, spooled)
         done, failure = Done(), ""
         try:
             done = await self._delivery.carry_out(case)
-            packets = _answer(case, done)
+            reply = _answer(case, done)
         except PutOff as error:
-            failure, packets = str(error), put_off(case.id, error.full)
+            failure, reply = str(error), put_off(case.id, error.full)
             case = dataclasses.replace(case, plan=Plan(Answer.PUT_OFF, case.plan.shares))
         finally:
             if done.changes:
                 done.changes.discard()
-        self._chronicle.write(case, done, packets, failure)
+        self._chronicle.write(case, done, reply.text, failure)
         if _trace.enabled:
-            trace_case(_trace, case, packets, failure)
+            trace_case(_trace, case, done, reply, failure)
         if case.plan.answer is not Answer.PUT_OFF:
             self._notify(case)
-        return packets
+        return reply
 
     def _notify(self, case: Case) -> None:
         """Tells those whom the rules want to be told. It never holds up the answer."""
@@ -130,7 +129,7 @@ class Pipeline:
                 self._notifier.send(self._notifier.notices(case.message, share.decision, share.recipients, event))
 
 
-def _answer(case: Case, done: Done) -> list[Packet]:
+def _answer(case: Case, done: Done) -> Reply:
     match case.plan.answer:
         case Answer.PUT_OFF:
             return put_off(case.id)
