@@ -17,7 +17,7 @@ PYTHON_SOURCES := image/golden gateway/ksmg playbooks tests
 SHELL_SOURCES := image/initrd/build image/initrd/init gateway/build-deb gateway/mail-certificate .ci/run .ci/host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help image boot deb deploy verify test lint bench-image bench-mail fuzz setup lock root clean
+.PHONY: help image boot deb deploy verify test test-day lint bench-image bench-mail fuzz setup lock root clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,12 @@ test: setup ## every check and test, in tiers side by side; reports in OUT/test
 	@.ci/host-packages $(TEST_PACKAGES)
 	@$(PYTHON) -m lab key > /dev/null
 	@$(PYTHON) -m tiers $(abspath $(OUT))/test $(ONLY)
+
+test-day: setup ## a day of mail on the booted image, and the same machine days later; half an hour, MINUTES= of mail
+	@.ci/host-packages $(TEST_PACKAGES)
+	@$(PYTHON) -m lab key > /dev/null
+	@$(PYTHON) -m golden image --site tests/lab/site --out $(abspath $(OUT))/day
+	@KSMG_LAB_NAME=day $(PYTHON) -m boot.day $(abspath $(OUT))/day/*.qcow2 $(abspath $(OUT))/day $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup ## style, types, roles, generated documents
 	$(VENV)/bin/ruff check $(PYTHON_SOURCES)

@@ -6,20 +6,16 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from e2e.weather import REPORT, blowing
-from lab import lifecycle
-from lab.place import Place
 
 from boot import eviction
-from boot.appliance import FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT, LOGIN, Appliance
+from boot.appliance import FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT, LOGIN, Appliance, in_the_lab
 
 TESTS = Path(__file__).resolve().parents[1]
 GROWTH = "+20G"  # how much larger the disk is at the second boot
@@ -97,28 +93,17 @@ def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """Boot, test, power off; whatever happens, no machine is left running."""
+    """Boot, test, power off."""
     parser = argparse.ArgumentParser(prog="boot", description=__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("reports", type=Path)
     arguments, extra = parser.parse_known_args()
-    arguments.reports.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, _stop)
-    place = Place.from_environment()
-    appliance = Appliance(arguments.image, place)
     try:
-        return run(appliance, arguments.reports, extra)
+        with in_the_lab(arguments.image, arguments.reports) as appliance:
+            return run(appliance, arguments.reports, extra)
     except (TimeoutError, subprocess.SubprocessError) as error:
         print(f"boot: {error}", file=sys.stderr)
         return 1
-    finally:
-        appliance.machine.power_off()
-        (arguments.reports / "console.log").write_bytes(appliance.machine.log.read_bytes())
-        lifecycle.down(place)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

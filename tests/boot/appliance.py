@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 
 from golden.machine import Hardware, Machine
 from lab import lifecycle
@@ -66,3 +70,22 @@ class Appliance:
         """A clean power-off through the system itself."""
         self.ssh("systemctl poweroff")
         self.machine.wait_for_power_off(POWER_OFF_LIMIT)
+
+
+@contextmanager
+def in_the_lab(image: Path, reports: Path) -> Iterator[Appliance]:
+    """The image in a lab of its own. Whatever happens, also a SIGTERM, no machine is left running."""
+    signal.signal(signal.SIGTERM, _stop)
+    reports.mkdir(parents=True, exist_ok=True)
+    place = Place.from_environment()
+    appliance = Appliance(image, place)
+    try:
+        yield appliance
+    finally:
+        appliance.machine.power_off()
+        (reports / "console.log").write_bytes(appliance.machine.log.read_bytes())
+        lifecycle.down(place)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)

@@ -217,6 +217,20 @@ def recorder(tmp_path: Path, log: MessageEventLog, device: socket.socket) -> Ite
     syslog.close()
 
 
+@pytest.mark.usefixtures("device")
+def test_what_became_too_old_while_the_machine_was_off_goes_at_the_start(log: MessageEventLog, tmp_path: Path) -> None:
+    log.add([EVENT])
+    log.close()
+    (segment,) = tmp_path.glob("*.sqlite")
+    segment.rename(segment.with_name("2026-01-01T00.00000.sqlite"))
+    syslog = Syslog("ksmg-filter", tmp_path / "log")
+    recorder = Recorder(log, SystemEventLog(tmp_path, 100), syslog)
+    recorder.start()
+    recorder.stop()
+    syslog.close()
+    assert log.search() == []
+
+
 def test_the_recorder_writes_store_and_log_lines(
     recorder: Recorder, log: MessageEventLog, device: socket.socket, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ class Recorder:
 
     def _run(self) -> None:
         self._attempt(self._catch_up, 0)
+        self._expire()  # the machine may have been off for days
         running = True
         while running:
             batch, running = self._batch()
@@ -131,8 +132,11 @@ class Recorder:
         if self._uncounted and now - self._saved > _SAVE_SECONDS:
             self._attempt(self._save, 0)
         if now - self._expired > _EXPIRE_SECONDS:
-            self._expired = now
-            self._attempt(functools.partial(self._messages.expire, time.time()), 0)
+            self._expire()
+
+    def _expire(self) -> None:
+        self._expired = time.monotonic()
+        self._attempt(functools.partial(self._messages.expire, time.time()), 0)
 
     def _store(self, batch: Sequence[MessageEvent | FlightRecord], events: Sequence[MessageEvent]) -> None:
         self._place = ""
