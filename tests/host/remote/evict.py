@@ -100,7 +100,8 @@ def looked(place: pathlib.Path, log: pathlib.Path) -> dict[str, Any]:
     events = MessageEventLog(place / "events", 3, CAPS["events"])
     events.add([event(0)])
     events.finish_erasing()
-    numbers, place_of_next = [], ""
+    numbers: list[int] = []
+    place_of_next = ""
     while not numbers or place_of_next:
         page = events.page(limit=1000, before=place_of_next)
         assert not page.unreadable
