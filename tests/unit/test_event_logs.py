@@ -209,25 +209,28 @@ def device(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def recorder(tmp_path: Path, log: MessageEventLog, device: socket.socket) -> Iterator[Recorder]:
+def idle(tmp_path: Path, log: MessageEventLog, device: socket.socket) -> Iterator[Recorder]:
+    """A recorder whose thread has not begun."""
     syslog = Syslog("ksmg-filter", tmp_path / "log")
-    made = Recorder(log, SystemEventLog(tmp_path, 100), syslog)
-    made.start()
-    yield made
+    yield Recorder(log, SystemEventLog(tmp_path, 100), syslog)
     syslog.close()
 
 
-@pytest.mark.usefixtures("device")
-def test_what_became_too_old_while_the_machine_was_off_goes_at_the_start(log: MessageEventLog, tmp_path: Path) -> None:
+@pytest.fixture
+def recorder(idle: Recorder) -> Recorder:
+    idle.start()
+    return idle
+
+
+def test_what_became_too_old_while_the_machine_was_off_goes_at_the_start(
+    idle: Recorder, log: MessageEventLog, tmp_path: Path
+) -> None:
     log.add([EVENT])
     log.close()
     (segment,) = tmp_path.glob("*.sqlite")
     segment.rename(segment.with_name("2026-01-01T00.00000.sqlite"))
-    syslog = Syslog("ksmg-filter", tmp_path / "log")
-    recorder = Recorder(log, SystemEventLog(tmp_path, 100), syslog)
-    recorder.start()
-    recorder.stop()
-    syslog.close()
+    idle.start()
+    idle.stop()
     assert log.search() == []
 
 
@@ -269,16 +272,15 @@ def test_statistics_go_on_where_a_killed_recorder_left_them(
 
 
 def test_events_are_indexed_when_there_is_time_for_it(
-    recorder: Recorder, log: MessageEventLog, monkeypatch: pytest.MonkeyPatch
+    idle: Recorder, log: MessageEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ksmg.filter.recorder._INDEXED_AT_ONCE", 3)
-    recorder.write([EVENT] * 2)
-    recorder.rest()
+    idle.write([EVENT] * 2)
+    idle.rest()
     assert log.unindexed() == 2
-    recorder.write([EVENT] * 2)
-    recorder.rest()
+    idle.write([EVENT] * 2)
+    idle.rest()
     assert log.unindexed() == 0
-    recorder.stop()
 
 
 def test_an_event_without_room_is_in_the_log_file_and_counted(
@@ -293,14 +295,16 @@ def test_an_event_without_room_is_in_the_log_file_and_counted(
     assert Name.EVENTS_LOST in [event.name for event in SystemEventLog(tmp_path, 100).newest()]
 
 
+@pytest.mark.usefixtures("device")
 def test_a_defect_does_not_end_the_recorder(
-    recorder: Recorder, log: MessageEventLog, device: socket.socket, monkeypatch: pytest.MonkeyPatch
+    idle: Recorder, log: MessageEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(log, "add", lambda _: 1 / 0)
-        recorder.write([EVENT])
-    recorder.record(EVENT)
-    recorder.stop()
+        idle.write([EVENT])
+    idle.start()
+    idle.record(EVENT)
+    idle.stop()
     assert len(log.search()) == 1
 
 

@@ -18,7 +18,6 @@ from ksmg.diagnostics.collection import Wanted
 from ksmg.diagnostics.making import NoRoom, NotPermitted, make_archive, open_archives
 from ksmg.diagnostics.sealing import Seal, SealingFailure, for_passphrase, for_recipient
 from ksmg.stores.system_events import Name
-from ksmg.system.syslog import Syslog, line
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -40,7 +39,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run_collect(chosen: argparse.Namespace) -> int:
     """Makes an archive and says how it is opened."""
-    here = _for_root("collect")
+    here = _for_root()
     if chosen.output and Path(chosen.output).exists():
         raise CommandFailure(f"{chosen.output} is there already.", "Name a new file.", ExitCode.USAGE)
     wanted = Wanted(chosen.with_messages, chosen.megabytes * 1_000_000)
@@ -65,7 +64,7 @@ def run_collect(chosen: argparse.Namespace) -> int:
 
 def run_list(chosen: argparse.Namespace) -> int:
     """Prints the archives."""
-    here = _for_root("list")
+    here = _for_root()
     kept = open_archives(here.policy, here.settings).all()
     if chosen.json:
         print_json([{"name": archive.name, "made": archive.made, "bytes": archive.size} for archive in kept])
@@ -76,7 +75,7 @@ def run_list(chosen: argparse.Namespace) -> int:
 
 def run_delete(chosen: argparse.Namespace) -> int:
     """Deletes archives."""
-    here = _for_root("delete")
+    here = _for_root()
     archives = open_archives(here.policy, here.settings)
     for name in chosen.names:
         archive = archives.find(name)
@@ -90,7 +89,7 @@ def run_delete(chosen: argparse.Namespace) -> int:
 
 def run_expire(_: argparse.Namespace) -> int:
     """Deletes what is over. Nothing is said when that is nothing."""
-    here = _for_root("expire")
+    here = _for_root()
     for archive in open_archives(here.policy, here.settings).expire():
         _record_deleted(here, archive, "time")
         print(f"{archive.name} is deleted: its time is over.")
@@ -101,12 +100,9 @@ def _record_deleted(here: Appliance, archive: Archive, cause: str) -> None:
     record_change(here, Name.DIAGNOSTICS_DELETED, {"archive": archive.name, "cause": cause})
 
 
-def _for_root(verb: str) -> Appliance:
-    """Raises CommandFailure for anybody else; the refusal is recorded where everybody may write, in the log."""
+def _for_root() -> Appliance:
+    """Raises CommandFailure for anybody else."""
     if os.geteuid() != 0:
-        name = Name.DIAGNOSTICS_REFUSED
-        account = getpass.getuser() if os.environ.get("USER") else str(os.geteuid())
-        Syslog("ksmg").send(name.severity, line([("event", name.value), ("account", account), ("verb", verb)]))
         raise CommandFailure(
             "Only root may work with diagnostic archives.", "Run the command with sudo.", ExitCode.DENIED
         )

@@ -81,8 +81,6 @@ class Name(enum.Enum):
     """Somebody made an encrypted archive of diagnostic information."""
     DIAGNOSTICS_DELETED = "diagnostics_deleted"
     """Such an archive was overwritten and deleted, by somebody or because its time was over."""
-    DIAGNOSTICS_REFUSED = "diagnostics_refused"
-    """Somebody without the permission asked for diagnostic information."""
     DUMPS_ENABLED = "dumps_enabled"
     """The superuser switched dumps of crashed components on, on the console. Repeated as long as they are on."""
     DUMPS_DISABLED = "dumps_disabled"
@@ -157,7 +155,6 @@ _SEVERITY = {
     Name.ACCESS_DIFFERS: Severity.ERROR,
     Name.TRACE_STOPPED: Severity.WARNING,
     Name.DIAGNOSTICS_COLLECTED: Severity.WARNING,
-    Name.DIAGNOSTICS_REFUSED: Severity.WARNING,
     Name.DUMPS_ENABLED: Severity.WARNING,
     Name.DUMPS_REFUSED: Severity.WARNING,
     Name.SETTINGS_MISSING: Severity.WARNING,
