@@ -3,6 +3,8 @@
 import hashlib
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from ksmg.audit.directory import Directory, read_directory
 from ksmg.audit.mount_table import holder, parse_mounts
 from ksmg.audit.mounts import mount_differences
 from ksmg.audit.place_state import place_differences
-from ksmg.audit.process_table import mapped_files, parse_sockets, parse_status, unit_of
+from ksmg.audit.process_table import mapped_files, parse_sockets, parse_status, read_process, unit_of
+from ksmg.audit.processes import process_differences
 from ksmg.audit.promise import EVERYTHING, Place, places
 from ksmg.audit.system_files import name_service_differences, package_differences, sign_in_differences
 from ksmg.audit.units import parse_units, path_list, unit_differences
@@ -314,3 +317,17 @@ def test_the_options_of_the_images_file_systems_are_asked_of_an_image_only() -> 
     installed = loose.replace("/ ro,relatime", "/ rw,relatime").replace("root ro", "root rw")
     assert (Kind.MOUNT_OPTIONS, "/var") in kinds(list(mount_differences(ALL_PLACES, parse_mounts(loose))))
     assert list(mount_differences(ALL_PLACES, parse_mounts(installed))) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+@pytest.mark.parametrize(("change", "told"), [("seteuid", []), ("setuid", [Kind.PROCESS_ACCOUNT])])
+def test_root_that_acts_as_an_account_is_not_a_process_of_it(change: str, told: list[Kind], tmp_path: Path) -> None:
+    program = f"import os, sys; os.{change}(470); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        found = read_process(child.pid)
+        assert found
+        differences = list(process_differences(POLICY, (), machine(tmp_path), Inventory(), [found]))
+        child.communicate()
+    assert [one.kind for one in differences if one.kind is Kind.PROCESS_ACCOUNT] == told

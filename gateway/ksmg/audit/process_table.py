@@ -22,6 +22,8 @@ class Process:
     unit: str
     mounts: int
     arguments: tuple[str, ...]
+    acting: bool = False
+    """Whether it is root's, and acts as another account for a moment, seteuid(2)."""
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid}{f' of {self.unit}' if self.unit else ''})"
@@ -29,12 +31,12 @@ class Process:
 
 def read_processes() -> tuple[Process, ...]:
     """Everything that runs but this process and the kernel's own threads."""
-    found = (_process(int(name)) for name in os.listdir(PROC) if name.isdigit() and int(name) != os.getpid())
+    found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit() and int(name) != os.getpid())
     return tuple(process for process in found if process)
 
 
-def _process(pid: int) -> Process | None:
-    """None when it has ended meanwhile, or is a thread of the kernel."""
+def read_process(pid: int) -> Process | None:
+    """One process; None when it has ended meanwhile, or is a thread of the kernel."""
     here = PROC / str(pid)
     try:
         arguments = (here / "cmdline").read_bytes()
@@ -46,7 +48,8 @@ def _process(pid: int) -> Process | None:
     if not arguments and status.get("Kthread", "0") == "1":
         return None
     words = tuple(arguments.decode(errors="replace").rstrip("\0").split("\0"))
-    return Process(pid, status["Name"], credentials_of_process(status), unit, mounts, words)
+    who, real = credentials_of_process(status), int(status["Uid"].split()[0])
+    return Process(pid, status["Name"], who, unit, mounts, words, acting=real == 0 and who.uid != 0)
 
 
 def parse_status(text: str) -> dict[str, str]:

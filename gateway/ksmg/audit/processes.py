@@ -27,10 +27,15 @@ def process_differences(
     inventory: Inventory,
     processes: Iterable[Process],
 ) -> Iterator[Difference]:
-    """Everything about every process. One that ends meanwhile is left out."""
+    """Everything about every process but root's own, also where that acts as another account for a moment.
+
+    One that ends meanwhile is left out.
+    """
     accounts = {name for name, account in policy.accounts.items() if account.kind != "web" and name != ROOT}
     groups = {gid for name in accounts if (gid := directory.gid(policy.accounts[name].group or name)) is not None}
     for process in processes:
+        if process.acting:
+            continue
         account = directory.user(process.who.uid)
         if account in accounts:
             yield from _outside(policy, process, account)
