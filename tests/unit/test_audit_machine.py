@@ -319,7 +319,6 @@ def test_the_options_of_the_images_file_systems_are_asked_of_an_image_only() -> 
     assert list(mount_differences(ALL_PLACES, parse_mounts(installed))) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
 @pytest.mark.parametrize(("change", "told"), [("seteuid", []), ("setuid", [Kind.PROCESS_ACCOUNT])])
 def test_root_that_acts_as_an_account_is_not_a_process_of_it(change: str, told: list[Kind], tmp_path: Path) -> None:
     program = f"import os, sys; os.{change}(470); print(flush=True); sys.stdin.read()"
