@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from golden.pipeline import version
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TAIL = 60  # lines of a failed tier's log that are shown
+FAILURE_TAIL = 12  # lines of what a failed test said
 SITE = "tests/lab/site"  # the image under test lets the lab's key in
 SCENARIOS = "tests/molecule/*/molecule.yml"
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
@@ -145,18 +146,34 @@ class Run:
             print(text, flush=True)
 
 
+def suites(out: Path, chain: Sequence[Tier]) -> Iterator[ElementTree.Element]:
+    """The test suites of all reports that the tiers of this run have written."""
+    for pattern in (pattern for tier in chain for pattern in tier.reports):
+        for path in out.glob(pattern):
+            yield from ElementTree.parse(path).iter("testsuite")
+
+
 def count(out: Path, chain: Sequence[Tier]) -> tuple[int, int, int]:
     """Passed, failed and skipped tests of all reports."""
     passed = failed = skipped = 0
-    for pattern in (pattern for tier in chain for pattern in tier.reports):
-        for path in out.glob(pattern):
-            for suite in ElementTree.parse(path).iter("testsuite"):
-                bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-                left = int(suite.get("skipped", 0))
-                passed += int(suite.get("tests", 0)) - bad - left
-                failed += bad
-                skipped += left
+    for suite in suites(out, chain):
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        left = int(suite.get("skipped", 0))
+        passed += int(suite.get("tests", 0)) - bad - left
+        failed += bad
+        skipped += left
     return passed, failed, skipped
+
+
+def failures(out: Path, chain: Sequence[Tier]) -> Iterator[str]:
+    """Each failed test by name, with the end of what it said: a log that is kept by its end only still tells them."""
+    for suite in suites(out, chain):
+        for case in suite.iter("testcase"):
+            for fault in (*case.iter("failure"), *case.iter("error")):
+                said = (fault.text or fault.get("message", "")).strip().splitlines()[-FAILURE_TAIL:]
+                yield "\n".join(
+                    (f"FAILED {case.get('classname')}::{case.get('name')}", *(f"    | {line}" for line in said))
+                )
 
 
 def main() -> int:
@@ -175,6 +192,8 @@ def main() -> int:
         parser.error(f"there is no tier {name}; there are {', '.join(tier.name for tier in every)}")
     good = Run(chain, out).go()
     passed, failed, skipped = count(out, chain)
+    for failure in failures(out, chain):
+        print(failure)
     print(f"All tiers in {(time.monotonic() - started) / 60:.1f} min; reports and logs in {out}")
     print(f"{passed} passed, {failed + (0 if good or failed else 1)} failed, {skipped} skipped")
     return 0 if good and not failed else 1
