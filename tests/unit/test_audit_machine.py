@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -287,6 +288,19 @@ def test_only_a_name_that_a_file_is_not_held_by_is_one_elsewhere(tmp_path: Path)
     assert links_outside(place) == 0
     (tmp_path / "elsewhere").hardlink_to(keys)
     assert links_outside(place) == 1
+
+
+def test_databases_whose_tables_are_not_written_yet_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    inventory, file = Inventory(), tmp_path / "events.sqlite"
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE event (sender TEXT)")
+    inventory.add_head(str(file))
+    assert not inventory.heads
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    inventory.add_head(str(file))
+    assert list(inventory.heads.values()) == [[str(file)]]
+    connection.close()
 
 
 def test_an_action_is_done_by_a_child() -> None:

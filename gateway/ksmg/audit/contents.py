@@ -1,6 +1,7 @@
 """Differences within the places: whose the files are, whom they are open to, what names they have elsewhere."""
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ OTHER_GROUPS = {"mta_queue": frozenset({"postdrop"})}
 _HEAD = 256
 SMALLEST_COPY = 64
 """Bytes of a file whose copies are looked for: shorter ones are alike by chance."""
+
+_EMPTY_DATABASE = re.compile(rb"SQLite format 3\0.{84}\r..\0\0", re.DOTALL)
+"""How an SQLite file begins whose first page is a leaf without entries: it has no table (its file format, 1.3, 1.6)."""
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -59,8 +63,12 @@ class Inventory:
             self.linked[entry.identity] = entry
 
     def add_head(self, path: str) -> None:
-        """Takes note of how a file begins, so that its copies are known."""
-        if len(head := beginning(path)) >= SMALLEST_COPY:
+        """Takes note of how a file begins, so that its copies are known.
+
+        All databases are alike whose tables are in the write-ahead log alone: those are not copies of each other.
+        """
+        head = beginning(path)
+        if len(head) >= SMALLEST_COPY and not _EMPTY_DATABASE.match(head):
             self.heads.setdefault(head, []).append(path)
 
     def links_outside(self) -> list[Entry]:
