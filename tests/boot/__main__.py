@@ -43,8 +43,8 @@ def cut_power(appliance: Appliance, reports: Path) -> None:
     """The power fails in a storm of mail, while stores evict. boot/later counts what became of each message."""
     report, promised = reports / REPORT, reports / eviction.REPORT
     with (
-        blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm,
         eviction.evicting(appliance.target, promised),
+        blowing(appliance.target, report, STORM_SECONDS, STORM_CONNECTIONS) as storm,
     ):
         time.sleep(STORM_SECONDS / 2)
         appliance.machine.power_off()

@@ -1,8 +1,6 @@
 """The power failed while stores evicted and a log ended a part: nothing is orphaned or missing, and the caps hold."""
 
-import json
 import os
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,8 @@ import pytest
 from host.question import ask_again
 from testinfra.host import Host
 
-from boot.eviction import DIRECTORY, LOG, REPORT, asked
+from boot.eviction import DIRECTORY, LOG, REPORT, STORES, asked, told
 
-STORES = {"messages": 128, "events": 25}
-"""Store -> segments in its cap; one more may be there for a moment."""
 NOT_FULL = 4
 """Segments: the one that was written to, those that were being erased, and what a write-ahead log held."""
 
@@ -22,10 +18,7 @@ NOT_FULL = 4
 @pytest.fixture(scope="module")
 def promised() -> dict[str, int]:
     """Store -> the newest number that it said to have."""
-    newest: dict[str, int] = defaultdict(int)
-    for line in (Path(os.environ["KSMG_REPORTS"]) / REPORT).read_text().splitlines():
-        newest.update(json.loads(line))
-    return newest
+    return {batch["store"]: batch["newest"] for batch in told(Path(os.environ["KSMG_REPORTS"]) / REPORT)}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 what was left of them.
 
 Argument: {"directory": where the stores are, "log": path, "priority": of syslog, "seconds": to fill, or 0 to look}.
-Filling prints a JSON line for each batch that the stores said to have: {store: number of the newest entry}.
+Filling prints a JSON line for each batch that a store said to have: {"store": its name, "newest": number of the last
+entry, "evicts": whether its first entries are gone}.
 """
 
 import json
@@ -24,6 +25,7 @@ from ksmg.system.account import become
 
 CAPS = {"messages": 6_000_000, "events": 4_000_000}
 BATCH = {"messages": 20, "events": 100}
+SEGMENTS = {"messages": "*.segment", "events": "*.sqlite"}
 BODY = 20_000
 LINE, PAUSE = 7_000, 0.005
 NICE = 10
@@ -52,12 +54,14 @@ def keep_messages(store: MessageStore, numbers: range) -> None:
         future.result()
 
 
-def fill(name: str, add: Any, deadline: float) -> None:
-    number = 0
+def fill(place: pathlib.Path, add: Any, deadline: float) -> None:
+    number, first = 0, place
     while time.monotonic() < deadline:
-        add(range(number + 1, number + BATCH[name] + 1))
-        number += BATCH[name]
-        print(json.dumps({name: number}), flush=True)
+        add(range(number + 1, number + BATCH[place.name] + 1))
+        if not number:
+            first = min(place.glob(SEGMENTS[place.name]))
+        number += BATCH[place.name]
+        print(json.dumps({"store": place.name, "newest": number, "evicts": not first.exists()}), flush=True)
 
 
 def flood(priority: int, deadline: float) -> None:
@@ -80,10 +84,10 @@ def fill_all(place: pathlib.Path, asked: dict[str, Any]) -> None:
     events = MessageEventLog(place / "events", 3, CAPS["events"])
     store.open()
     messages = threading.Thread(
-        target=fill, args=("messages", lambda numbers: keep_messages(store, numbers), deadline), daemon=True
+        target=fill, args=(place / "messages", lambda numbers: keep_messages(store, numbers), deadline), daemon=True
     )
     messages.start()
-    fill("events", lambda numbers: events.add(map(event, numbers)), deadline)
+    fill(place / "events", lambda numbers: events.add(map(event, numbers)), deadline)
     messages.join()
 
 
