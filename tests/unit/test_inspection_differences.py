@@ -8,7 +8,7 @@ import pytest
 from fuzz.mail import messages
 from hypothesis import example, given, settings
 from ksmg.inspection.limits import Limits
-from ksmg.inspection.walk import walk
+from ksmg.inspection.walk import names_within, walk
 from ksmg.mail.readable import readable
 from ksmg.mail.structure import Problem, Structure
 
@@ -64,3 +64,9 @@ def test_a_structure_is_sound(raw: bytes) -> None:
         assert part.parent < number
         assert 0 <= part.start <= part.body <= part.end <= len(raw)
         assert all(name and name == readable(name) for name in part.names)
+
+
+@given(raw=messages())
+@settings(max_examples=300)
+def test_names_alone_are_those_of_the_whole_walk(raw: bytes) -> None:
+    assert names_within(raw, len(raw), LIMITS) == walk(raw, len(raw), LIMITS).attachment_names

@@ -83,13 +83,24 @@ def walk_bodies(
     return Structure(tuple(walker.parts), tuple(walker.problems)), walker.bodies
 
 
+def names_within(content: Content, size: int, limits: Limits, deadline: float | None = None) -> tuple[str, ...]:
+    """The names of a message's attachments, for who needs nothing else of it: no file is decoded or measured.
+
+    Raises OutOfTime.
+    """
+    walker = _Walker(limits, deadline, names_only=True)
+    walker.part(_Place(content, 0, size))
+    return Structure(tuple(walker.parts)).attachment_names
+
+
 class _Walker:
-    def __init__(self, limits: Limits, deadline: float | None) -> None:
+    def __init__(self, limits: Limits, deadline: float | None, *, names_only: bool = False) -> None:
         self.parts: list[Part] = []
         self.bodies: list[Body] = []
         self.problems: dict[tuple[Problem, str], None] = {}
         self._limits = limits
         self._deadline = deadline
+        self._names_only = names_only
         self._boundaries: dict[bytes, list[tuple[Content, int, int]]] = {}
         self._odd_lines: set[bytes] = set()
 
@@ -173,8 +184,7 @@ class _Walker:
             kind, size = true_type(text[:BEGINNING]), len(text)
         else:
             text = b""
-            kind = true_type(decoding.beginning(content, body, end, encoding, BEGINNING))
-            size = decoding.decoded_size(content, body, end, encoding, self._tick)
+            kind, size = (UNKNOWN, 0) if self._names_only else self._measured(content, body, end, encoding)
             names = names or fallback_names(section.descriptions, section.locations)
         number = self._add(place, declared, content_type, names, kind, size)
         if encoding == decoding.BASE64 and not text and decoding.base64_doubt(content, body, end):
@@ -184,6 +194,11 @@ class _Walker:
         if text and (files := embedded_files(text)):
             plain = encoding not in _DECODED
             self._embedded(place, number, files, content if plain else text, body if plain else None)
+
+    def _measured(self, content: Content, body: int, end: int, encoding: str) -> tuple[str, int]:
+        """Type and decoded size of a file."""
+        kind = true_type(decoding.beginning(content, body, end, encoding, BEGINNING))
+        return kind, decoding.decoded_size(content, body, end, encoding, self._tick)
 
     def _doubt_encoding(self, content: Content, body: int, end: int, kind: str) -> None:
         """Clients take an unknown encoding for none, or guess one."""

@@ -3,7 +3,7 @@
 import time
 
 from ksmg.inspection.limits import IN_PROCESS_BYTES, IN_PROCESS_SECONDS, Limits
-from ksmg.inspection.walk import OutOfTime, walk
+from ksmg.inspection.walk import OutOfTime, names_within
 from ksmg.mail.spool import SpooledMessage
 
 _LIMITS = Limits()
@@ -21,12 +21,14 @@ def attachment_names(message: SpooledMessage) -> tuple[str, ...]:
     if not _may_have_names(content):
         return ()
     try:
-        return walk(content, len(content), _LIMITS, time.monotonic() + IN_PROCESS_SECONDS).attachment_names
+        return names_within(content, len(content), _LIMITS, time.monotonic() + IN_PROCESS_SECONDS)
     except OutOfTime:
         return ()
 
 
 def _may_have_names(content: bytes) -> bool:
     """Whether a walk could find a name at all: of a MIME parameter, or of a file encoded within the text."""
+    if b"name" in content:
+        return True
     small = content.lower()
     return b"name" in small or b"\nbegin" in small or b"\n=ybegin" in small or b"ms-tnef" in small
