@@ -170,7 +170,7 @@ def failures(out: Path, chain: Sequence[Tier]) -> Iterator[str]:
     for suite in suites(out, chain):
         for case in suite.iter("testcase"):
             for fault in (*case.iter("failure"), *case.iter("error")):
-                said = (fault.text or fault.get("message", "")).strip().splitlines()[-FAILURE_TAIL:]
+                said = (fault.text or fault.get("message") or "").strip().splitlines()[-FAILURE_TAIL:]
                 yield "\n".join(
                     (f"FAILED {case.get('classname')}::{case.get('name')}", *(f"    | {line}" for line in said))
                 )
