@@ -180,3 +180,9 @@ def test_change_while_it_runs_is_seen_by_another_run(
     monkeypatch.setattr(sweep, "_QUIET_SECONDS", 0.0)
     assert sweep.main() == 0
     assert len(runs) == 2
+
+
+def test_outside_of_its_unit_it_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert sweep.main() == 1
+    assert caplog.messages == ["systemd passed no state directory; start the unit instead"]

@@ -28,6 +28,7 @@ from ksmg.stores.durable import erase_file, replace_durably
 from ksmg.stores.locations import open_system_events, settings_file
 from ksmg.stores.system_events import Name, SystemEvent
 from ksmg.system.account import acting_as_owner
+from ksmg.system.systemd import state_directory
 
 _UNITS_FILE = "units.env"
 """Environment of rsyslog's service, kept for the next start of the machine in the state directory of this one's."""
@@ -154,7 +155,7 @@ def main() -> int:
     """Runs it on this appliance, as the service. Exit code 1 when a step failed."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        state = Path(os.environ["STATE_DIRECTORY"])  # of its unit, systemd.exec(5)
+        state = state_directory()
         policy = load_policy()
         for _ in range(_MOST_RUNS):
             before = _changes(policy)  # and only then the settings: keys of a new one must not go

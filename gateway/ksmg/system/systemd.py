@@ -1,8 +1,11 @@
-"""systemd's service interface: sockets that it passes (sd_listen_fds(3)) and notifications to it (sd_notify(3))."""
+"""systemd's service interface: sockets and directories that it passes (sd_listen_fds(3), systemd.exec(5)), and
+notifications to it (sd_notify(3)).
+"""
 
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 _FIRST_SOCKET = 3
 
@@ -13,6 +16,14 @@ def listening_sockets() -> list[socket.socket]:
         return []
     count = int(os.environ.get("LISTEN_FDS", "0"))
     return [socket.socket(fileno=_FIRST_SOCKET + number) for number in range(count)]
+
+
+def state_directory() -> Path:
+    """The StateDirectory of the unit. Raises OSError when this process was started in another way."""
+    place = os.environ.get("STATE_DIRECTORY")
+    if not place:
+        raise OSError("systemd passed no state directory; start the unit instead")
+    return Path(place)
 
 
 def notify(state: str) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from typing import Any
 
+from ksmg.audit.promise import JOURNAL_SOCKET
 from ksmg.policy import load_policy
 from ksmg.retention.log_parts import log_parts
 from ksmg.stores.locations import gateway_account
@@ -29,7 +30,7 @@ SEGMENTS = {"messages": "*.segment", "events": "*.sqlite"}
 BODY = 20_000
 LINE, PAUSE = 7_000, 0.005
 NICE = 10
-SYSLOG = "/run/systemd/journal/syslog"
+SYSLOG = JOURNAL_SOCKET.partition(":")[0]
 
 
 def message(number: int) -> StoredMessage:

@@ -16,9 +16,11 @@ import sys
 import time
 from typing import Any
 
+from ksmg.audit.promise import JOURNAL_SOCKET
+
 DROP_IN = pathlib.Path("/run/systemd/system/rsyslog.service.d/99-flood.conf")
 ENVIRONMENT = pathlib.Path("/run/flood.env")
-SOCKET = "/run/systemd/journal/syslog"
+SOCKET = JOURNAL_SOCKET.partition(":")[0]
 LINE = 400
 TIMES = 3
 PARTS = 50
