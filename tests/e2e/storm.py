@@ -1,7 +1,7 @@
 """``python -m e2e.storm``: many connections that send mail until a time is over, and what each message was answered.
 
 Every message has a marker of its own in its Message-ID. The report has one JSON line per message: marker, kind, and the
-last answer's code; 0 when the connection ended without an answer, which promises nothing to the sender.
+last answer's code and text; 0 when the connection ended without an answer, which promises nothing to the sender.
 """
 
 import argparse
@@ -20,6 +20,8 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 BODIES = {"clean": "", "virus": EICAR, "spam": GTUBE}
 ANSWER_LIMIT = 120.0
 PAUSE_WHEN_REFUSED = 0.2
+
+Answer = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ class Storm:
             sent += 1
             kind = chance.choice(self.kinds)
             marker = f"storm-{number:02}-{sent:05}-{chance.getrandbits(48):012x}"
-            code = await self._send(marker, kind, chance)
-            report.write(json.dumps({"marker": marker, "kind": kind, "code": code}) + "\n")
+            code, text = await self._send(marker, kind, chance)
+            report.write(json.dumps({"marker": marker, "kind": kind, "code": code, "text": text}) + "\n")
             report.flush()
             if code != 250:
                 await asyncio.sleep(PAUSE_WHEN_REFUSED)
 
-    async def _send(self, marker: str, kind: str, chance: random.Random) -> int:
+    async def _send(self, marker: str, kind: str, chance: random.Random) -> Answer:
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
                 reader, writer = await asyncio.open_connection(self.address, self.port)
@@ -63,22 +65,22 @@ class Storm:
                 finally:
                     writer.close()
         except (OSError, TimeoutError, EOFError, ValueError):
-            return 0
+            return 0, ""
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> int:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> Answer:
         recipients = [f"RCPT TO:<{recipient}>" for recipient in self.recipients]
         for command in ("", "EHLO mx.partner.test", f"MAIL FROM:<{self.sender}>", *recipients, "DATA"):
             if command:
                 writer.write(command.encode() + b"\r\n")
-            code = await _code(reader)
-            if code >= 400:
-                return code
+            answer = await _answer(reader)
+            if answer[0] >= 400:
+                return answer
         writer.write(message + b"\r\n.\r\n")
-        code = await _code(reader)
+        answer = await _answer(reader)
         with contextlib.suppress(OSError):  # the answer is there; the goodbye does not matter
             writer.write(b"QUIT\r\n")
             await writer.drain()
-        return code
+        return answer
 
     def _message(self, marker: str, kind: str, chance: random.Random) -> bytes:
         filler = "\r\n".join(f"{chance.getrandbits(280):070x}" for _ in range(self.size // 72))
@@ -89,12 +91,12 @@ class Storm:
         ).encode()
 
 
-async def _code(reader: asyncio.StreamReader) -> int:
-    """The code of a whole answer."""
+async def _answer(reader: asyncio.StreamReader) -> Answer:
+    """The code of a whole answer, and its last line's text."""
     while True:
         line = await reader.readuntil(b"\n")
         if line[3:4] != b"-":
-            return int(line[:3])
+            return int(line[:3]), line[4:].decode("ascii", "replace").strip()
 
 
 def main() -> None:

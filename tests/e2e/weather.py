@@ -2,7 +2,9 @@
 
 A message that got 250 is delivered exactly once or is in a store; any other one was refused, or the connection ended
 without an answer. Two deliveries count as one when Postfix made both from one queue file: between the next hop's answer
-and the queue's note of it, SMTP itself allows that (RFC 1047).
+and the queue's note of it, SMTP itself allows that (RFC 1047). For the same reason a message may be delivered of which
+Postfix says that it could not write its queue file: cleanup(8) may have been killed when the file was whole, and before
+smtpd(8) heard of it. Its sender sends it again; none of the filter's own answers has that text.
 """
 
 import json
@@ -27,6 +29,8 @@ REPORT = "storm.jsonl"
 MARKER = re.compile(rb"storm-[0-9]{2}-[0-9]{5}-[0-9a-f]{12}")
 QUEUE_ID = re.compile(rb"^Received: from .*?\(Postfix\) with \S+ id (\w+)", re.M | re.S)
 DRAINED = 300.0
+UNSURE = (451, "4.3.0 Error: queue file write error")
+"""What smtpd answers when it does not hear from cleanup."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Tally:
     delivered: Mapping[str, set[bytes]]
     """Queue ids of the deliveries, per marker."""
     kept: set[str]
+    unsure: set[str] = field(default_factory=set)
+    """Those of which Postfix did not know itself whether it has taken them."""
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def judge(self) -> None:
@@ -48,7 +54,7 @@ class Tally:
                 self.faults["lost"].append(marker)
             if copies > 1:
                 self.faults["doubled"].append(marker)
-            if code >= 400 and copies:
+            if code >= 400 and copies and marker not in self.unsure:
                 self.faults["refused and delivered"].append(marker)
             if self.kinds[marker] == "virus" and copies:
                 self.faults["virus delivered"].append(marker)
@@ -92,6 +98,7 @@ class Weather:
             kinds={entry["marker"]: entry["kind"] for entry in sent},
             delivered=self._delivered(),
             kept=self._kept(),
+            unsure={entry["marker"] for entry in sent if (entry["code"], entry["text"]) == UNSURE},
         )
         tally.judge()
         return tally
