@@ -34,11 +34,14 @@ def files(log: pathlib.Path) -> list[pathlib.Path]:
 
 
 def total(log: pathlib.Path) -> int:
-    found = 0
-    for path in files(log):
-        with contextlib.suppress(FileNotFoundError):  # evicted at this moment
-            found += path.stat().st_size
-    return found
+    """Counted again when a part got its name meanwhile: a listing may have neither the old name nor the new one."""
+    while True:
+        listed, found = files(log), 0
+        for path in listed:
+            with contextlib.suppress(FileNotFoundError):  # evicted at this moment
+                found += path.stat().st_size
+        if files(log) == listed:
+            return found
 
 
 def use_caps(asked: dict[str, Any]) -> None:
