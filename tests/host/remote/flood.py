@@ -73,7 +73,7 @@ def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, l
             number += 20
             sizes.append(total(log))
     deadline = time.monotonic() + 240
-    while f"{marker} {number:07}" not in log.read_text(errors="replace") and time.monotonic() < deadline:
+    while number not in numbers(log, marker) and time.monotonic() < deadline:  # the log may just have ended a part
         sizes.append(total(log))
         time.sleep(0.05)
     time.sleep(0.5)
@@ -83,7 +83,8 @@ def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, l
 def numbers(log: pathlib.Path, marker: str) -> list[int]:
     found: list[str] = []
     for path in files(log):
-        found += re.findall(rf"{marker} (\d+)", path.read_text(errors="replace"))
+        with contextlib.suppress(FileNotFoundError):  # evicted at this moment
+            found += re.findall(rf"{marker} (\d+)", path.read_text(errors="replace"))
     return [int(number) for number in found]
 
 
