@@ -75,7 +75,7 @@ def set_up(peer: Peer) -> None:
     daemons.wait_for("sink", postfix.SINK_PORT)
     for part in peer.parts:
         part()
-    postfix.start(peer.milters, peer.content_filter)
+    postfix.start(peer.milters, peer.content_filter, peer.settings)
     for member in daemons.members():
         daemons.settle(member)
 

@@ -19,6 +19,8 @@ class Peer:
     """Start its daemons beside Postfix, in this order."""
     milters: tuple[str, ...] = ()
     content_filter: str = ""
+    settings: tuple[str, ...] = ()
+    """Of Postfix, in place of the role's."""
     ours: bool = field(default=False)
     """Whether the control group `filter` is our filter with its stores and events."""
 
@@ -49,6 +51,7 @@ CHAIN = "chain"
 AMAVIS, AMAVIS_SPAMASSASSIN = "amavis", "amavis-spamassassin"
 PEERS = (
     Peer(PLAIN, "Postfix alone"),
+    Peer("plain-short", "Postfix alone, its processes ended as early as usual", settings=("max_use = 100",)),
     Peer(NOTHING, "a filter in Python that does nothing", (filter.start_nothing,), (filter.MILTER,)),
     _ours(OURS, "ours: rules, Backup, events; no engine"),
     _unstored(),

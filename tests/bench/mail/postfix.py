@@ -22,6 +22,7 @@ local_recipient_maps =
 relay_domains = example.test
 relayhost = [127.0.0.1]:{SINK_PORT}
 enable_long_queue_ids = yes
+max_use = 1000
 smtpd_helo_required = yes
 smtpd_helo_restrictions = reject_invalid_helo_hostname
 smtpd_sender_restrictions = reject_non_fqdn_sender
@@ -75,13 +76,13 @@ AMAVIS_SERVICES = f"""amavis        unix       -       -      n      -      {AMA
 """The set-up that amavisd's README.postfix describes: after the queue, back in at a port of its own."""
 
 
-def start(milters: Sequence[str], content_filter: str) -> None:
-    """Start Postfix with these filters; returns when it listens."""
+def start(milters: Sequence[str], content_filter: str, settings: Sequence[str]) -> None:
+    """Start Postfix with these filters and settings beside the usual ones; returns when it listens."""
     folder = Path("/etc/postfix")
     lines = [f"smtpd_milters = {', '.join(milters)}"] if milters else []
     if content_filter:
         lines += [f"content_filter = {content_filter}", f"amavis_initial_destination_concurrency = {AMAVIS_SERVERS}"]
-    (folder / "main.cf").write_text("\n".join([SETTINGS, *lines, ""]))
+    (folder / "main.cf").write_text("\n".join([SETTINGS, *lines, *settings, ""]))
     (folder / "master.cf").write_text(SERVICES + (AMAVIS_SERVICES if content_filter else ""))
     (QUEUE / "pid/master.pid").unlink(missing_ok=True)
     daemons.start("postfix", ["postfix", "start-fg"])
