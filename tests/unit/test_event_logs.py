@@ -111,6 +111,7 @@ def test_what_a_kill_left_is_folded_in_at_the_next_segment(log: MessageEventLog,
     subprocess.run([sys.executable, "-c", killed], check=False)
     assert list(tmp_path.glob("*-wal"))
     log.add([EVENT])
+    log.finish_erasing()
     assert not list(tmp_path.glob(f"{old.name}-*"))
 
 

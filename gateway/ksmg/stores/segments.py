@@ -221,9 +221,7 @@ class SegmentedLog:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA temp_store=MEMORY")
-            connection.execute(
-                f"PRAGMA wal_autocheckpoint={max(min(_MOST_WAL_PAGES, self._largest // _PAGE // 4), 10)}"
-            )
+            connection.execute(f"PRAGMA wal_autocheckpoint={self._wal_pages}")
             connection.executescript(self._schema)
         except BaseException:
             connection.close()
