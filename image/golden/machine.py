@@ -20,8 +20,16 @@ from pathlib import Path
 FIRMWARE = Path("/usr/share/OVMF")
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 DEAD_END = re.compile(rb"the boot stops here|Kernel panic|emergency mode|Start PXE")
+EMULATOR_FAULT = re.compile(rb"Oops: int3")
+"""A processor took a breakpoint out of its cache after the kernel had patched it away: no real one does that."""
 PROMPT, MONITOR_LIMIT = b"(qemu) ", 10.0
+CLUSTER = "64k"
+"""Size of a disk's clusters. What is discarded within one of them stays in the file."""
 FORWARDED = {2222: 22, 2525: 25, 8443: 443}
+
+
+class EmulatorFault(TimeoutError):
+    """The machine stopped because of QEMU, and not because of what ran in it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ class Machine:
         self._seen: list[tuple[float, int]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
-    def create(self, cluster: str = "64k") -> None:
+    def create(self, cluster: str = CLUSTER) -> None:
         """A fresh overlay and fresh firmware variables: the next start is a first boot.
 
         With clusters as small as a file system's blocks each block that is discarded is gone; a first boot, which
@@ -134,7 +142,7 @@ class Machine:
     def wait_for(self, pattern: str, limit: float) -> float:
         """Seconds from power-on until the console shows ``pattern``. Raises TimeoutError with the console's end.
 
-        Does not wait any longer once the boot has stopped for good.
+        Does not wait any longer once the boot has stopped for good; EmulatorFault, when that was QEMU's doing.
         """
         wanted, end = re.compile(pattern.encode()), time.monotonic() + limit
         while time.monotonic() < end:
@@ -142,7 +150,8 @@ class Machine:
             if match:
                 return next(at for at, size in self._seen if size >= match.end())
             if self._process is None or self._process.poll() is not None or DEAD_END.search(self._text):
-                raise TimeoutError(f"the machine stopped before {pattern!r}:\n{self.console()[-1500:]}")
+                kind = EmulatorFault if EMULATOR_FAULT.search(self._text) else TimeoutError
+                raise kind(f"the machine stopped before {pattern!r}:\n{self.console()[-1500:]}")
             time.sleep(0.05)
         raise TimeoutError(f"no {pattern!r} within {limit} s:\n{self.console()[-1500:]}")
 

@@ -70,8 +70,7 @@ def tests(appliance: Appliance, reports: Path, name: str, folders: Sequence[str]
 def run(appliance: Appliance, reports: Path, extra: Sequence[str]) -> int:
     """Both boots with their tests; the worst exit code."""
     print("First boot", flush=True)
-    appliance.machine.create(cluster=BLOCK)
-    times = {"first": appliance.boot(FIRST_BOOT_LIMIT)}
+    times = {"first": appliance.boot(FIRST_BOOT_LIMIT, BLOCK)}
     before = appliance.ssh("cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; df --output=size -B1 /var/log | tail -1")
     (reports / "before.txt").write_text(before)
     # What is slow is the same on every host, and takes minutes on an emulated machine: it is tried in the container.

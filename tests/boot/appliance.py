@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from golden.machine import Hardware, Machine
+from golden.machine import EmulatorFault, Hardware, Machine
 from lab import lifecycle
 from lab.place import Place
 from lab.target import Target
@@ -24,6 +24,8 @@ SETTLED_LIMIT = 420  # seconds from there until systemd has started everything
 POWER_OFF_LIMIT = 120.0
 ENGINES_LIMIT = 900.0
 LOGIN = "login: "
+MOST_STARTS = 3
+"""Attempts to get past faults of the emulator, each of which is printed."""
 HEALTH = "ksmg status > /dev/null && echo works"
 
 
@@ -38,13 +40,28 @@ class Appliance:
         enter = ("ip", "netns", "exec", self.port["netns"])
         self.machine = Machine(image, place.host_dir(NAME) / "machine", hardware, enter)
 
-    def boot(self, limit: float) -> dict[str, float]:
-        """Power on; seconds to the login prompt and until SSH says that the start is over."""
-        self.machine.start()
-        login = self.machine.wait_for(LOGIN, limit)
+    def boot(self, limit: float, cluster: str = "") -> dict[str, float]:
+        """Power on, with `cluster` on a fresh disk of such clusters; seconds to the login prompt.
+
+        Returns when SSH says that the start is over.
+        """
+        login = self._start(limit, cluster)
         state = self.ssh(f"timeout {SETTLED_LIMIT} systemctl is-system-running --wait")
         print(f"  login prompt after {login:.1f} s, system {state.strip()}", flush=True)
         return {"login": round(login, 1)}
+
+    def _start(self, limit: float, cluster: str, more: int = MOST_STARTS - 1) -> float:
+        if cluster:
+            self.machine.create(cluster)
+        self.machine.start()
+        try:
+            return self.machine.wait_for(LOGIN, limit)
+        except EmulatorFault as fault:
+            self.machine.power_off()
+            if not more:
+                raise
+            print(f"  started again, because the emulator failed: {fault}", flush=True)
+        return self._start(limit, cluster, more - 1)
 
     def wait_for_engines(self) -> dict[str, float]:
         """Until mail can be checked: at first boot the anti-spam engine compiles its patterns for this processor."""

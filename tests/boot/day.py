@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.weather import REPORT, blowing
+from golden.machine import CLUSTER
 from host.expectation import POLICY
 
 from boot.appliance import FIRST_BOOT_LIMIT, LATER_BOOT_LIMIT, Appliance, in_the_lab
@@ -42,8 +43,7 @@ def main() -> int:
 
 def run(appliance: Appliance, reports: Path, seconds: float) -> list[bool]:
     """Both days; what held."""
-    appliance.machine.create()
-    appliance.boot(FIRST_BOOT_LIMIT)
+    appliance.boot(FIRST_BOOT_LIMIT, CLUSTER)
     appliance.wait_for_engines()
     send(appliance, reports, seconds)
     held = [green(appliance, "after the day"), bool(asked(appliance, "events --limit 1"))]
