@@ -61,9 +61,27 @@ def restart() -> None:
     subprocess.run(["systemctl", "restart", "rsyslog.service"], check=True)
 
 
-def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, list[int]]:
-    """Sends numbered lines, and looks at the size after each few."""
-    sizes, number = [], 0
+class Watch:
+    """The log's size at each look, and since which of them nothing is left of what it held before."""
+
+    def __init__(self, log: pathlib.Path) -> None:
+        self._log = log
+        self._before = [os.open(path, os.O_RDONLY) for path in files(log)]  # open, their inodes are not given anew
+        self.sizes: list[int] = []
+        self.settled: int | None = None
+
+    def look(self) -> None:
+        if self.settled is None and not any(os.fstat(descriptor).st_nlink for descriptor in self._before):
+            self.settled = len(self.sizes)
+        self.sizes.append(total(self._log))
+
+    def counted(self) -> list[int]:
+        return self.sizes[self.settled :] if self.settled is not None else []
+
+
+def flood(asked: dict[str, Any], log: pathlib.Path, marker: str, watch: Watch) -> int:
+    """Sends numbered lines, and looks at the size after each few; the number of the last."""
+    number = 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.connect(SOCKET)
         while number * LINE < TIMES * asked["room"]:
@@ -71,13 +89,14 @@ def flood(asked: dict[str, Any], log: pathlib.Path, marker: str) -> tuple[int, l
                 text = f"<{asked['priority']}>flood: {marker} {following:07} "
                 daemon.send(text.ljust(LINE, ".").encode())
             number += 20
-            sizes.append(total(log))
+            watch.look()
     deadline = time.monotonic() + 240
     while number not in numbers(log, marker) and time.monotonic() < deadline:  # the log may just have ended a part
-        sizes.append(total(log))
+        watch.look()
         time.sleep(0.05)
     time.sleep(0.5)
-    return number, [*sizes, total(log)]
+    watch.look()
+    return number
 
 
 def numbers(log: pathlib.Path, marker: str) -> list[int]:
@@ -100,22 +119,22 @@ def everywhere(text: str) -> list[str]:
 def main() -> None:
     asked = json.loads(sys.argv[1])
     log, marker = pathlib.Path(asked["log"]), f"flood{os.urandom(6).hex()}"
-    before = log.stat()
+    before, watch = log.stat(), Watch(log)
     cap = asked["room"]
     use_caps(asked)
     try:
-        last, sizes = flood(asked, log, marker)
+        last = flood(asked, log, marker, watch)
         kept = numbers(log, marker)
         stats = [path.stat() for path in files(log)]
     finally:
         DROP_IN.unlink(missing_ok=True)
         restart()
         ENVIRONMENT.unlink(missing_ok=True)
-    settled = next((index for index, size in enumerate(sizes) if size <= cap), 0)
-    reached = next((index for index, size in enumerate(sizes) if index >= settled and size > 0.9 * cap), len(sizes))
+    sizes = watch.counted()
+    reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
     json.dump({
-        "cap": cap, "unit": cap // PARTS, "most": max(sizes[settled:]), "least": min(sizes[reached:], default=0),
-        "last": last, "kept": kept,
+        "cap": cap, "unit": cap // PARTS, "last": last, "kept": kept,
+        "most": max(sizes, default=sys.maxsize), "least": min(sizes[reached:], default=0),
         "log": str(log),
         "like_before": all(
             (facts.st_uid, facts.st_gid, facts.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
