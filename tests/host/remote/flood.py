@@ -1,11 +1,12 @@
 """Floods one log file of the appliance under a small cap, and says how it went; then as before.
 
 Argument: {"log": path, "logs": {name in variables: path}, "priority": of syslog, "room": bytes}.
-The room is the flooded log's cap: what it held before goes first, and nothing counts until then. The others keep what
-they have.
+The room is the flooded log's cap. What it held before goes first: nothing counts until it is below the cap, and how
+much is kept counts when all of that is gone. The others keep what they have.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -75,8 +76,14 @@ class Watch:
             self.settled = len(self.sizes)
         self.sizes.append(total(self._log))
 
-    def counted(self) -> list[int]:
-        return self.sizes[self.settled :] if self.settled is not None else []
+    def most(self, cap: int) -> int:
+        """From the first look on at which it was below its cap."""
+        return max(itertools.dropwhile(lambda size: size > cap, self.sizes), default=sys.maxsize)
+
+    def least(self, cap: int) -> int:
+        """Once it was full, and of nothing but the flood."""
+        new = self.sizes[self.settled :] if self.settled is not None else []
+        return min(itertools.dropwhile(lambda size: size <= 0.9 * cap, new), default=0)
 
 
 def flood(asked: dict[str, Any], log: pathlib.Path, marker: str, watch: Watch) -> int:
@@ -130,11 +137,9 @@ def main() -> None:
         DROP_IN.unlink(missing_ok=True)
         restart()
         ENVIRONMENT.unlink(missing_ok=True)
-    sizes = watch.counted()
-    reached = next((index for index, size in enumerate(sizes) if size > 0.9 * cap), len(sizes))
     json.dump({
         "cap": cap, "unit": cap // PARTS, "last": last, "kept": kept,
-        "most": max(sizes, default=sys.maxsize), "least": min(sizes[reached:], default=0),
+        "most": watch.most(cap), "least": watch.least(cap),
         "log": str(log),
         "like_before": all(
             (facts.st_uid, facts.st_gid, facts.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
