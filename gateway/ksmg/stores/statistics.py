@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from ksmg.stores.erasure import scrub_write_ahead_log
+from ksmg.stores.erasure import closing_without_trace, scrub_write_ahead_log
 from ksmg.stores.message_event import MessageEvent
 from ksmg.stores.segments import damaged, transaction
 
@@ -275,7 +275,7 @@ class Statistics:
             self._file.rename(self._file.with_suffix(".damaged"))
             connection = sqlite3.connect(self._file, timeout=5, isolation_level=None)
             _prepare(connection)
-        with contextlib.closing(connection):
+        with closing_without_trace(connection):
             yield connection
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ksmg.stores import audit_chain_table as table
 from ksmg.stores.audit_chain import START, Finding, Link, Witnesses, examine
-from ksmg.stores.erasure import scrub_write_ahead_log
+from ksmg.stores.erasure import closing_without_trace, scrub_write_ahead_log
 from ksmg.stores.segments import transaction
 from ksmg.system.account import caller
 from ksmg.system.origin import origin
@@ -226,7 +226,7 @@ class SystemEventLog:
             (float(e.time), e.name.value, e.account, e.origin, json.dumps(e.detail, ensure_ascii=False))
             for e in events
         ]
-        with contextlib.closing(self._open()) as connection:
+        with closing_without_trace(self._open()) as connection:
             with transaction(connection):
                 link = table.append(connection, rows)
                 table.remember(connection, known or {})
@@ -286,7 +286,7 @@ class SystemEventLog:
         if not self._file.exists():
             yield None
             return
-        with contextlib.closing(self._open()) as connection:
+        with closing_without_trace(self._open()) as connection:
             yield connection
 
     def _open(self) -> sqlite3.Connection:

@@ -51,7 +51,12 @@ def receipt(policy: DataPolicy, person: Person, outcomes: Sequence[Outcome], fac
         "rows": [_row(outcome, titles, facts) for outcome in outcomes],
         "not_searched": NOT_SEARCHED,
         "free_space": [
-            {"directory": name, "discarded_bytes": found.bytes, "not_discarded": found.reason}
+            {
+                "directory": name,
+                "discarded_bytes": found.bytes,
+                "held_bytes": found.held,
+                "not_discarded": found.reason,
+            }
             for name, found in facts.discarded.items()
         ],
     }
@@ -113,7 +118,8 @@ def _lines(row: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _space(one: Mapping[str, Any]) -> str:
-    done = one["not_discarded"] or f"{one['discarded_bytes']} bytes given back to the device"
+    held = f", {one['held_bytes']} held for files that are open" if one["held_bytes"] else ""
+    done = one["not_discarded"] or f"{one['discarded_bytes']} bytes given back to the device{held}"
     return f"  {one['directory']}: {done}"
 
 

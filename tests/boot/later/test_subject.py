@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,32 @@ from e2e.appliance import Appliance
 from e2e.canary import FOUND_IN, REPORT, Canary
 from e2e.samples import EICAR
 from e2e.waiting import until
+from host.question import ask_again
 from lab.target import Target
+from testinfra.host import Host
 
 DISKS_LIMIT = 180.0
+CHURNED = "/var/lib/churn"
+"""On the file system of the mail queue and the gateway's own stores."""
+CHURNED_FILES = 1500
 
 
 @pytest.fixture(scope="module")
-def canary(target: Target) -> Canary:
+def deleted(host: Host) -> str:
+    """A word that was in many files which are deleted already: what a mail server does with a message."""
+    word = f"qzdeleted{uuid.uuid4().hex[:12]}"
+    ask_again(host, "churn", {"directory": CHURNED, "word": word, "files": CHURNED_FILES})
+    return word
+
+
+@pytest.fixture(scope="module")
+def canary(target: Target, deleted: str) -> Canary:
     """A person with mail of all kinds, in every store and log; and another one, who stays."""
     canary, other = (Canary(target, Appliance(target)) for _ in range(2))
     other.receive(EICAR)
     canary.mail_of_all_kinds()
     until(lambda: canary.rows() >= FOUND_IN, f"person in all of {FOUND_IN}", DISKS_LIMIT)
-    report = {"gone": [form.decode() for form in canary.forms], "kept": other.subject}
+    report = {"gone": [*(form.decode() for form in canary.forms), deleted], "kept": other.subject}
     (Path(os.environ["KSMG_REPORTS"]) / REPORT).write_text(json.dumps(report))
     return canary
 
