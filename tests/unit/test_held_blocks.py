@@ -21,6 +21,8 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "mb_groups"
     file.write_text(GROUPS)
     monkeypatch.setattr(module, "_GROUPS", f"{tmp_path}/mb_groups")
+    monkeypatch.setattr(module, "_DELAYED", f"{tmp_path}/delayed")
+    (tmp_path / "delayed").write_text("7\n")
     return file
 
 
@@ -28,9 +30,12 @@ def with_free(free: int) -> os.statvfs_result:
     return os.statvfs_result((4096, 4096, 10**6, free, free, 0, 0, 0, 0, 255))
 
 
-def test_what_is_free_and_in_no_group_is_held(tmp_path: Path, groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("groups")
+def test_what_is_free_and_neither_in_a_group_nor_promised_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.statvfs", lambda _: with_free(22_000))
-    assert held_blocks(tmp_path) == 22_000 - (1000 + 20_743 + 5)
+    assert held_blocks(tmp_path) == 22_000 + 7 - (1000 + 20_743 + 5)
 
 
 def test_other_file_systems_hold_nothing_that_is_known() -> None:

@@ -1,7 +1,9 @@
 """The message store: what was acknowledged is there, whole, until it is the oldest or deleted for good."""
 
+import contextlib
 import dataclasses
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from ksmg.stores import message_store_active, message_store_writer
 from ksmg.stores.message_store import EVERYTHING, Criteria, MessageStore, StoredMessage, StoreFull, new_id
+from ksmg.stores.message_store_segment import used
 
 CAP = 3_000_000
 SECONDS = 30.0
@@ -64,7 +67,7 @@ class Shelf:
         return sorted(self.directory.glob(f"*{suffix}"))
 
     def on_disk(self) -> int:
-        return sum(file.stat().st_blocks * 512 for file in self.directory.iterdir())
+        return sum(map(used, self.directory.iterdir()))  # what was evicted goes meanwhile
 
     def listed(self, criteria: Criteria = EVERYTHING) -> list[StoredMessage]:
         return list(self.store.every(criteria))
@@ -253,6 +256,23 @@ def test_a_deleted_message_is_gone_from_every_file(shelf: Shelf) -> None:
     assert shelf.store.delete([kept.id, "nothing"]) == 1
     assert shelf.listed() == [other]
     assert not [file for file in shelf.directory.iterdir() if b"canary" in file.read_bytes()]
+
+
+def test_the_reserve_is_given_up_while_nobody_adds_a_message(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.keep()
+    lengths: list[tuple[int, int]] = []
+    free: list[bool] = []
+
+    def truncate(path: Path, length: int) -> None:
+        lengths.append((length, path.stat().st_size))
+        with (path.parent / "lock").open() as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append(True)
+
+    monkeypatch.setattr("os.truncate", truncate)
+    shelf.store.give_up_reserve()
+    assert [before == after for before, after in lengths] == [True]
+    assert not free
 
 
 def test_deleting_frees_space(shelf: Shelf) -> None:

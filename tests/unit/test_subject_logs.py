@@ -222,6 +222,23 @@ def test_erasing_says_what_became_of_everything(policy: DataPolicy, capsys: pyte
     assert len(open_backup(policy).search().messages) == 1
 
 
+def test_free_blocks_are_discarded_before_and_afterwards(
+    policy: DataPolicy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: list[int] = []
+
+    def discard(_: Path) -> Discarded:
+        kept.append(len(open_backup(policy).search().messages))
+        return Discarded(100, held=10 * len(kept))
+
+    monkeypatch.setattr(erasing, "discard_free_space", discard)
+    main(["subject", "erase", PERSON, "--yes", "--json"])
+    receipt = json.loads(json.loads(capsys.readouterr().out)["receipt"])
+    assert kept == [2, 1]
+    (space,) = receipt["free_space"]
+    assert (space["discarded_bytes"], space["held_bytes"], space["not_discarded"]) == (200, 20, "")
+
+
 @pytest.mark.usefixtures("policy")
 def test_a_receipt_proves_whose_it_is_without_saying_so(capsys: pytest.CaptureFixture[str]) -> None:
     main(["subject", "erase", PERSON, "--yes", "--json"])

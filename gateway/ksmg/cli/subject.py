@@ -18,12 +18,12 @@ from ksmg.cli.verb import Verbs, add_group, add_verb
 from ksmg.statement.signature import SignatureError, sign
 from ksmg.stores.system_events import Name
 from ksmg.subject.archive import new_file, write_archive
-from ksmg.subject.erasing import counted, erase, everything, facts
+from ksmg.subject.erasing import counted, erase, everything
 from ksmg.subject.finding import Finding, Holder, Scope
 from ksmg.subject.matcher import Matcher
 from ksmg.subject.person import parse_person
 from ksmg.subject.places import NOT_SEARCHED, holders
-from ksmg.subject.receipt import encoded, readable_receipt, receipt, stamp
+from ksmg.subject.receipt import Facts, encoded, readable_receipt, receipt, stamp
 
 _LONGEST_SHOWN = 160
 """Characters of a finding on the terminal; --json has all."""
@@ -108,10 +108,11 @@ def run_erase(chosen: argparse.Namespace) -> int:
         return ExitCode.DONE
     if not chosen.yes:
         _ask(chosen)
-    outcomes = erase(places, matcher, Scope(chosen.mentions, chosen.queue, chosen.configuration))
+    outcomes, discarded = erase(places, matcher, Scope(chosen.mentions, chosen.queue, chosen.configuration))
     _record(here, Name.SUBJECT_ERASED, places, {one.place: one.erased + one.pseudonymised for one in outcomes})
-    after = facts(here.settings.text("hostname"), here.caller, began, found, places, matcher)
-    _hand_out(here, chosen, receipt(here.policy, matcher.person, outcomes, after))
+    left = counted(places, matcher)
+    facts = Facts(here.settings.text("hostname"), here.caller, began, time.time(), found, left, discarded)
+    _hand_out(here, chosen, receipt(here.policy, matcher.person, outcomes, facts))
     return ExitCode.DONE
 
 

@@ -85,6 +85,15 @@ def give_back(descriptor: int, offset: int, length: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def give_up_reserve(path: Path) -> None:
+    """Has the file system give up the blocks that it keeps ready at the end of a file that grows. Raises OSError.
+
+    Nobody may write to the file meanwhile. The reserve keeps what deleted files left there, and is no free space that
+    could be discarded. ext4 gives it up when a file is cut, to its own length too.
+    """
+    os.truncate(path, path.stat().st_size)
+
+
 def erase_file(path: Path) -> None:
     """Overwrites a file, syncs it and removes it; does nothing when it is not there. Raises OSError."""
     try:

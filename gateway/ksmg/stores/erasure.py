@@ -8,7 +8,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ksmg.stores.durable import overwrite
@@ -42,6 +42,10 @@ class Discarded:
     def done(self) -> bool:
         """Whether the device took them."""
         return not self.reason
+
+    def then(self, later: "Discarded") -> "Discarded":
+        """What became of them after another pass."""
+        return Discarded(self.bytes + later.bytes, later.reason, later.held)
 
 
 @contextlib.contextmanager
@@ -97,7 +101,7 @@ def discard_free_space(directory: Path) -> Discarded:
         use_up_held_blocks(directory)
         again = _discard(directory)
         held = (held_blocks(directory) or 0) * os.statvfs(directory).f_frsize
-        return Discarded(discarded.bytes + again.bytes, again.reason, held)
+        discarded = discarded.then(replace(again, held=held))
     return discarded
 
 

@@ -15,18 +15,22 @@ from pathlib import Path
 _SMALL_FILE_BLOCKS = 16
 """Larger files get no block out of the windows: `mb_stream_req`, Linux's Documentation/ABI/testing/sysfs-fs-ext4."""
 _GROUPS = "/proc/fs/ext4/{}/mb_groups"
+_DELAYED = "/sys/fs/ext4/{}/delayed_allocation_blocks"
 
 
 def held_blocks(directory: Path) -> int | None:
     """How many blocks a directory's file system holds; None when it is not ext4 on a device. Raises OSError.
 
-    They are free, as statvfs(3) counts, but not in the bitmaps that blocks are taken from.
+    They are free, as statvfs(3) counts, but not in the bitmaps that blocks are taken from. Blocks that are promised to
+    data in memory are in those still.
     """
-    groups = _groups(directory)
-    if groups is None:
+    device = _device(directory)
+    groups = Path(_GROUPS.format(device))
+    if not groups.exists():
         return None
     free = sum(map(_free, groups.read_text().splitlines()))
-    return max(os.statvfs(directory).f_bfree - free, 0)
+    promised = int(Path(_DELAYED.format(device)).read_text())
+    return max(os.statvfs(directory).f_bfree + promised - free, 0)
 
 
 def use_up_held_blocks(directory: Path) -> None:
@@ -41,11 +45,10 @@ def use_up_held_blocks(directory: Path) -> None:
             held -= _SMALL_FILE_BLOCKS
 
 
-def _groups(directory: Path) -> Path | None:
+def _device(directory: Path) -> str:
+    """The kernel's name of what a directory's file system is on."""
     number = directory.stat().st_dev
-    device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
-    groups = Path(_GROUPS.format(device.resolve().name))
-    return groups if groups.exists() else None
+    return Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve().name
 
 
 def _free(line: str) -> int:

@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TypeVar
 
-from ksmg.stores.durable import sync_directory
+from ksmg.stores.durable import give_up_reserve, sync_directory
 from ksmg.stores.eraser import evicted_files
 from ksmg.stores.message_store_active import waiting
 from ksmg.stores.message_store_index import Criteria, Row, SegmentIndex
@@ -152,6 +152,12 @@ class MessageStore:
         Raises OSError or sqlite3.Error; what is not deleted then can be deleted again.
         """
         return self._change(ids, Segment.erase)
+
+    def give_up_reserve(self) -> None:
+        """Has the file system keep no blocks ready for the segment that messages are added to. Raises OSError."""
+        for newest in segments(self._directory)[-1:]:
+            with locked(self._directory), contextlib.suppress(FileNotFoundError):  # evicted meanwhile
+                give_up_reserve(newest.path)
 
     def mark_decided(self, ids: Iterable[str]) -> int:
         """Notes that somebody decided about messages. Returns how many there are. Raises OSError or sqlite3.Error."""

@@ -1,6 +1,5 @@
 """Erasing in all places, and looking again afterwards."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +8,6 @@ from ksmg.stores.erasure import Discarded, discard_free_space
 from ksmg.subject.finding import Erasure, Finding, Holder, Outcome, Scope
 from ksmg.subject.matcher import Matcher
 from ksmg.subject.pseudonyms import Pseudonyms
-from ksmg.subject.receipt import Facts
 
 
 def everything(places: Iterable[Holder], matcher: Matcher) -> Iterator[tuple[Holder, Finding]]:
@@ -24,37 +22,36 @@ def counted(places: Iterable[Holder], matcher: Matcher) -> dict[str, int]:
     return dict(Counter(holder.place for holder, _ in everything(places, matcher)))
 
 
-def erase(places: list[Holder], matcher: Matcher, scope: Scope) -> list[Outcome]:
-    """Erases what may be erased. The pseudonyms' key lives as long as this."""
+def erase(places: list[Holder], matcher: Matcher, scope: Scope) -> tuple[list[Outcome], dict[str, Discarded]]:
+    """Erases what may be erased, in files and in free blocks; also what became of those, by directory.
+
+    Blocks that are free already are discarded first as well: what files that grow meanwhile get is clean then. The
+    pseudonyms' key lives as long as this.
+    """
+    directories = _file_systems(places)
+    before = [_discard(directory) for directory in directories]
     pseudonyms = Pseudonyms(matcher)
     try:
-        return [holder.erase(Erasure(matcher, pseudonyms, scope)) for holder in places]
+        outcomes = [holder.erase(Erasure(matcher, pseudonyms, scope)) for holder in places]
     finally:
         pseudonyms.forget()
+    discarded = [earlier.then(_discard(directory)) for earlier, directory in zip(before, directories, strict=True)]
+    return outcomes, dict(zip(map(str, directories), discarded, strict=True))
 
 
-def discard(places: Iterable[Holder]) -> dict[str, Discarded]:
-    """Gives the free blocks of every file system with such a place back to its device: deleted files are in them."""
-    directories: dict[int, str] = {}
+def _file_systems(places: Iterable[Holder]) -> list[Path]:
+    """A directory of every file system that has one of the places: deleted files are in its free blocks."""
+    found: dict[int, Path] = {}
     for holder in places:
         directory = Path(holder.place)
         while not directory.is_dir():
             directory = directory.parent
-        directories.setdefault(directory.stat().st_dev, str(directory))
-    return {directory: _discarded(directory) for directory in directories.values()}
+        found.setdefault(directory.stat().st_dev, directory)
+    return list(found.values())
 
 
-def _discarded(directory: str) -> Discarded:
+def _discard(directory: Path) -> Discarded:
     try:
-        return discard_free_space(Path(directory))
+        return discard_free_space(directory)
     except OSError as error:  # the receipt says so
         return Discarded(0, error.strerror or str(error))
-
-
-def facts(
-    appliance: str, by: str, began: float, found: dict[str, int], places: list[Holder], matcher: Matcher
-) -> Facts:
-    """What the receipt says, after the erasure."""
-    discarded = discard(places)
-    left = counted(places, matcher)
-    return Facts(appliance, by, began, time.time(), found, left, discarded)

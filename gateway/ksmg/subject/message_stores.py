@@ -53,6 +53,7 @@ class MessageStoreHolder:
                 outcome.erased += self._store.delete(waiting)
                 waiting.clear()
         outcome.erased += self._store.delete(waiting)
+        self._store.give_up_reserve()
         if shared:
             outcome.grounds.append(f"{shared} of the erased messages had other recipients too")
         if outcome.kept:
