@@ -57,6 +57,19 @@ def test_each_processor_takes_all_that_is_held(tmp_path: Path, monkeypatch: pyte
     assert os.sched_getaffinity(0) == before
 
 
+def test_what_is_held_for_large_files_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+
+    def write(_: Path, blocks: int) -> bool:
+        written.append(blocks)
+        return True
+
+    monkeypatch.setattr(module, "held_blocks", lambda _: 10**9)
+    monkeypatch.setattr(module, "_write_small_file", write)
+    use_up_held_blocks(tmp_path)
+    assert sum(written) == 16_384 * len(os.sched_getaffinity(0))
+
+
 def test_a_full_disk_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 _SMALL_FILE_BLOCKS = 16
 """Larger files get no block out of the windows: `mb_stream_req`, Linux's Documentation/ABI/testing/sysfs-fs-ext4."""
+_MOST_BLOCKS = 16_384
+"""For a processor; its windows take a few thousand. The rest is held for large files that are open."""
 _GROUPS = "/proc/fs/ext4/{}/mb_groups"
 _DELAYED = "/sys/fs/ext4/{}/delayed_allocation_blocks"
 
@@ -34,13 +36,13 @@ def held_blocks(directory: Path) -> int | None:
 
 
 def use_up_held_blocks(directory: Path) -> None:
-    """Has every block that is held now taken and overwritten with zeros, and given back. Raises OSError.
+    """Has every block that is held for small files taken, overwritten with zeros, and given back. Raises OSError.
 
     The windows of a processor serve whoever runs on it: this moves from one to the next. What a discard has passed
     before is what new windows are made of.
     """
     for _ in _each_processor():
-        held = held_blocks(directory) or 0
+        held = min(held_blocks(directory) or 0, _MOST_BLOCKS)
         while held > 0 and _write_small_file(directory, min(held, _SMALL_FILE_BLOCKS)):
             held -= _SMALL_FILE_BLOCKS
 
