@@ -14,6 +14,8 @@ def moved_policy(below: Path) -> DataPolicy:
     for row in document["data_policy"]["rows"]:
         for location in row["locations"]:
             location["path"] = f"{below}{location['path']}"
+    for unit in document["data_policy"]["units"].values():
+        unit.update({way: [entry.replace("@", f"@{below}") for entry in unit[way]] for way in ("read", "write")})
     moved = parse_policy(document)
     for _, location in moved.locations():
         made = Path(location.place if location.type == "directory" else location.place.parent)

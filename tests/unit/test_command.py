@@ -9,29 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.cli import appliance, events, status
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.cli.output import size
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.stores.locations import settings_file
 from ksmg.system.account import WrongAccount
-
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
+from unit.moved_policy import moved_policy
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
     """The product's policy, its places moved below a temporary directory."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row in ("settings", "backup", "message_events", "system_events"):
-        Path(moved.place(row)).mkdir(parents=True, exist_ok=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from ksmg.diagnostics.making import NotPermitted, make_archive, permissions
 from ksmg.diagnostics.sealing import Seal, SealingFailure, for_passphrase, for_recipient, sealed
 from ksmg.policy import DataPolicy
 from ksmg.settings import SETTINGS, Settings, parse_settings
-from unit.diagnostics_sample import moved_policy
+from unit.moved_policy import moved_policy
 
 PASSPHRASE = "correct horse battery"
 DAY = 86_400

@@ -9,7 +9,7 @@ from ksmg.diagnostics.console import NotOnConsole, require_console
 from ksmg.diagnostics.dump_writer import keep
 from ksmg.diagnostics.dumps import OFF, ON, Dumps, DumpsRefused, dump_files, state
 from ksmg.policy import DataPolicy
-from unit.diagnostics_sample import moved_policy
+from unit.moved_policy import moved_policy
 
 HOUR = 3600.0
 TTY1, SERIAL, PTS = os.makedev(4, 1), os.makedev(4, 64), os.makedev(136, 3)

@@ -8,28 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.cli import appliance, events
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.stores.locations import open_message_events, open_system_events
 from ksmg.stores.system_events import Name
+from unit.moved_policy import moved_policy
 from unit.test_event_logs import EVENT
-
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 
 
 @pytest.fixture(autouse=True)
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """An appliance below a temporary directory, with four events of three messages."""
-    text = POLICY_FILE.read_text(encoding="utf-8").replace("/var/opt/kaspersky", str(tmp_path))
-    moved = parse_policy(yaml.safe_load(text))
+    moved = moved_policy(tmp_path)
     monkeypatch.setattr(appliance, "load_policy", lambda: moved)
     monkeypatch.setattr(appliance, "become", lambda _: None)
-    for row in ("settings", "message_events", "system_events"):
-        Path(moved.place(row)).mkdir(parents=True, exist_ok=True)
     log = open_message_events(moved, Settings({}))
     infected = {"check": "antivirus", "status": "infected", "detail": "Eicar", "evidence": ["x"]}
     log.add(

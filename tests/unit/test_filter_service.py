@@ -5,54 +5,40 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from ksmg.checks.catalogue import make_checks
 from ksmg.filter.server import Server
 from ksmg.filter.service import FilterService
 from ksmg.mail.spool import Spool
 from ksmg.milter.packets import Packet, PacketParser
 from ksmg.milter.replies import ACCEPT
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.stores.locations import open_message_events, open_system_events, spool_directory
 from ksmg.stores.system_events import Name
 from ksmg.system import systemd
 from ksmg.system.account import WrongAccount, become, caller
 from ksmg.system.syslog import Syslog
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 NEGOTIATION = Packet(b"O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
 MESSAGE = [Packet(b"M", b"<a@example.com>\0"), Packet(b"R", b"<b@example.org>\0"), Packet(b"E", b"body\r\n")]
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
-    text = (
-        POLICY_FILE.read_text(encoding="utf-8")
-        .replace("/var/opt/kaspersky", f"{tmp_path}/kept")
-        .replace("/tmp/k", f"{tmp_path}/k")
-    )
-    moved = parse_policy(yaml.safe_load(text))
-    for place in (
-        *(
-            moved.place(row)
-            for row in ("backup", "message_events", "system_events", "statistics", "spam_quarantine", "rules")
-        ),
-        spool_directory(moved),
-    ):
-        Path(place).mkdir(parents=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 @pytest.fixture
-def listening(tmp_path: Path) -> socket.socket:
-    opened = socket.socket(socket.AF_UNIX)
-    opened.bind(str(tmp_path / "socket"))
-    opened.listen()
-    return opened
+def listening(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(tmp_path / "socket"))
+        opened.listen()
+        yield opened
 
 
 def left_in(directory: Path) -> list[Path]:

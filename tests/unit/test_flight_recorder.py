@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from ksmg.checks.verdict import Status, Verdict, found
@@ -16,28 +15,22 @@ from ksmg.cli.main import main
 from ksmg.filter.trial import spool_content
 from ksmg.mail.facts import Direction, Facts
 from ksmg.mail.spool import Spool
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.rules.documents import default_document
 from ksmg.rules.replay import document_of
 from ksmg.rules.store import open_rules
 from ksmg.settings import Settings
 from ksmg.stores.flight_record import FlightRecord
 from ksmg.stores.locations import open_message_events
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 FACTS = Facts("a@partner.test", ("b@example.org",), (Direction.INBOUND,), "192.0.2.1")
 
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """The product's policy below a temporary directory, on an appliance whose account runs the test."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row in ("settings", "backup", "message_events", "rules", "spam_quarantine"):
-        Path(moved.place(row)).mkdir(parents=True, exist_ok=True)
+    moved = moved_policy(tmp_path)
     monkeypatch.setattr(appliance, "load_policy", lambda: moved)
     monkeypatch.setattr(appliance, "become", lambda _: None)
     return moved

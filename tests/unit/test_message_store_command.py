@@ -9,31 +9,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.cli import appliance, delivery, message_selection, stored_messages
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.stores.locations import open_backup, open_spam_quarantine, open_system_events
 from ksmg.stores.message_store import MessageStore, StoredMessage, new_id
 from ksmg.stores.system_events import Name, SystemEvent
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 BODY = b"Subject: hello\r\nFrom: a@x\r\n\r\nSee you \x1b[31mat nine\r\n"
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
     """The product's policy, its places moved below a temporary directory."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row in ("settings", "backup", "spam_quarantine", "system_events"):
-        Path(moved.place(row)).mkdir(parents=True, exist_ok=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 @pytest.fixture(autouse=True)

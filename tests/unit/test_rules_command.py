@@ -7,12 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.checks.verdict import Status, found
 from ksmg.cli import appliance, change_record, rules_trial
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.rules.replay import document_of
 from ksmg.rules.store import open_lists, open_rules
 from ksmg.settings import Settings
@@ -20,23 +19,16 @@ from ksmg.stores.flight_record import FlightRecord
 from ksmg.stores.locations import open_system_events
 from ksmg.stores.message_events import MessageEventLog
 from ksmg.stores.system_events import Name
+from unit.moved_policy import moved_policy
 from unit.rules_sample import facts
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 RULE = {"name": "Partners", "when": {"sender": ["*@partner.example"]}, "comment": "they send macros"}
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
     """The product's policy, its places moved below a temporary directory."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row in ("settings", "rules", "message_events", "system_events"):
-        Path(moved.place(row)).mkdir(parents=True, exist_ok=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 @pytest.fixture(autouse=True)

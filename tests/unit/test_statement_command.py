@@ -6,20 +6,19 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from ksmg.certificates.files import Ownership
 from ksmg.certificates.site import SiteCertificates
 from ksmg.cli import appliance, statement
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.diagnostics import dumps
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.statement import collection
 from ksmg.stores.locations import open_system_events
 from ksmg.stores.system_events import Name, SystemEvent
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 ENDINGS = ["html", "pdf", "md", "json"]
 BEGINNINGS = {"html": b"<!DOCTYPE html>", "pdf": b"%PDF-1.7", "md": b"# ", "json": b"{\n"}
 PROOF = {"accounts": 38, "units": 21, "seconds": 6.4, "differences": 1, "rows": {"backup": 1, "rules": 0}}
@@ -28,13 +27,7 @@ PROOF = {"accounts": 38, "units": 21, "seconds": 6.4, "differences": 1, "rows": 
 @pytest.fixture(autouse=True)
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """An appliance below a temporary directory, which whoever runs the test is root of, and has its certificates."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}/root{location['path']}"
-    moved = parse_policy(document)
-    for _, at in moved.locations():
-        Path(at.place if at.type == "directory" else at.place.parent).mkdir(parents=True, exist_ok=True)
+    moved = moved_policy(tmp_path / "root")
     monkeypatch.setattr(appliance, "load_policy", lambda: moved)
     monkeypatch.setattr(statement, "_require_root", lambda: None)
     monkeypatch.setattr(Ownership, "ids", lambda _: (os.getuid(), os.getgid()))

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.cli import appliance, stats
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.policy import parse_policy
 from ksmg.stores import statistics as module
 from ksmg.stores.message_events import MessageEvent
 from ksmg.stores.statistics import Counters, Statistics, count, percentile
+from unit.moved_policy import moved_policy
 from unit.test_event_logs import EVENT
 
 HOUR = 3600.0
 BEGIN = 1764028800.0  # 2025-11-25 00:00 UTC, a Tuesday
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 
 
 @pytest.fixture(autouse=True)
@@ -170,11 +168,9 @@ def test_days_are_those_of_the_appliance(statistics: Statistics, utc: Callable[[
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Statistics:
     """Statistics of an appliance that is below a temporary directory."""
-    text = POLICY_FILE.read_text(encoding="utf-8").replace("/var/opt/kaspersky", str(tmp_path))
-    policy = parse_policy(yaml.safe_load(text))
+    policy = moved_policy(tmp_path)
     monkeypatch.setattr(appliance, "load_policy", lambda: policy)
     monkeypatch.setattr(appliance, "become", lambda _: None)
-    Path(policy.place("statistics")).mkdir(parents=True)
     return Statistics(Path(policy.place("statistics")))
 
 

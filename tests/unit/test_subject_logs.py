@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ksmg.cli import subject
@@ -16,7 +15,7 @@ from ksmg.cli.appliance import Appliance
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.filter.recorder import message_line
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.statement.signature import SignatureError
 from ksmg.stores.erasure import Discarded
@@ -27,12 +26,12 @@ from ksmg.subject.archive import new_file, write_archive
 from ksmg.subject.line_source import write_over
 from ksmg.subject.log_files import LogHolder, TraceHolder
 from ksmg.subject.receipt import digest
+from unit.moved_policy import moved_policy
 from unit.test_event_logs import EVENT
 from unit.test_subject_matcher import MATCHER as EVERY
 from unit.test_subject_matcher import SPELLINGS
 from unit.test_subject_stores import MATCHER, MESSAGE, OTHERS, PERSON, erasure
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 OURS = f"2026-11-24T10:00:00+00:00 gw postfix/smtp[1]: 4X: to=<{PERSON}>, status=sent\n"
 THEIRS = "2026-11-24T10:00:01+00:00 gw postfix/smtp[1]: 4Y: to=<x@example.test>, status=sent\n"
 
@@ -138,13 +137,7 @@ def test_an_archive_is_its_owners_alone_and_overwrites_nothing(tmp_path: Path) -
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """An appliance below a temporary directory: a message in Backup, an event, a log line, each of the person."""
-    text = POLICY_FILE.read_text(encoding="utf-8")
-    for place in ("/var", "/etc", "/tmp"):
-        text = text.replace(f"path: {place}", f"path: {tmp_path}{place}")
-    moved = parse_policy(yaml.safe_load(text))
-    for _, location in moved.locations():
-        directory = location.type == "directory"
-        Path(location.place if directory else location.place.parent).mkdir(parents=True, exist_ok=True)
+    moved = moved_policy(tmp_path)
     here = Appliance(moved, Settings({"hostname": "gw.example.test"}), True, "ann")
     monkeypatch.setattr(subject, "appliance", lambda: here)
     monkeypatch.setattr(subject, "sign", _unsigned)

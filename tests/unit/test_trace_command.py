@@ -4,31 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from ksmg.cli import appliance, command_trace
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
 from ksmg.diagnostics.trace import COMPONENTS, Level
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings, SettingsError, load_settings
 from ksmg.settings.editing import change_setting
 from ksmg.stores.locations import open_system_events, settings_file
 from ksmg.stores.system_events import Name
-
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
+from unit.moved_policy import moved_policy
 
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """An appliance below a temporary directory, whose account is the one that runs the test."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row in ("settings", "system_events", "traces"):
-        for location in moved.row(row).locations:
-            Path(location.place).mkdir(parents=True, exist_ok=True)
+    moved = moved_policy(tmp_path)
     monkeypatch.setattr(appliance, "load_policy", lambda: moved)
     monkeypatch.setattr(appliance, "become", lambda _: None)
     return moved

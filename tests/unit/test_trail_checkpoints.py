@@ -8,35 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ksmg.certificates.files import Ownership
 from ksmg.certificates.site import SiteCertificates
 from ksmg.cli import appliance, audit_trail
 from ksmg.cli.failure import ExitCode
 from ksmg.cli.main import main
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.stores.audit_chain import Link
 from ksmg.stores.locations import open_system_events
 from ksmg.stores.system_events import Name, SystemEvent, SystemEventLog
 from ksmg.trail.checkpoints import Checkpoint, CheckpointError, Checkpoints
 from ksmg.trail.verification import checkpoint_place
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 LINK = Link(7, "ab" * 32)
 
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataPolicy:
     """An appliance whose root is the account that runs the test, with a signing key."""
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for row, location in moved.locations():
-        if row.id in ("settings", "system_events", "mta_settings"):
-            Path(location.place).mkdir(parents=True, exist_ok=True)
+    moved = moved_policy(tmp_path)
     monkeypatch.setattr(appliance, "load_policy", lambda: moved)
     monkeypatch.setattr(appliance, "become", lambda _: None)
     monkeypatch.setattr(os, "geteuid", lambda: 0)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ksmg.policy import DataPolicy, parse_policy
+from ksmg.policy import DataPolicy
 from ksmg.settings import Settings
 from ksmg.settings.editing import change_setting
 from ksmg.stores.locations import open_system_events, settings_file
@@ -18,8 +17,8 @@ from ksmg.system.syslog import Syslog
 from ksmg.trail.log_tail import Position, read_on
 from ksmg.trail.recording import Trail
 from ksmg.trail.updates import Updates
+from unit.moved_policy import moved_policy
 
-POLICY_FILE = Path(__file__).parents[2] / "inventory/group_vars/all/data_policy.yml"
 STAMP = "2026-11-24T12:21:59.242153+00:00"
 ACCEPTED = f"{STAMP} gw1 sshd-session[5]: Accepted publickey for root from 192.0.2.7 port 5 ssh2: ED25519 SHA256:x\n"
 HASH = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
@@ -27,15 +26,7 @@ HASH = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2h
 
 @pytest.fixture
 def policy(tmp_path: Path) -> DataPolicy:
-    document = yaml.safe_load(POLICY_FILE.read_text(encoding="utf-8"))
-    for row in document["data_policy"]["rows"]:
-        for location in row["locations"]:
-            location["path"] = f"{tmp_path}{location['path']}"
-    moved = parse_policy(document)
-    for _, location in moved.locations():
-        place = Path(location.place)
-        (place if location.type == "directory" else place.parent).mkdir(parents=True, exist_ok=True)
-    return moved
+    return moved_policy(tmp_path)
 
 
 @pytest.fixture
