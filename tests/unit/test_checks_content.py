@@ -18,12 +18,12 @@ EXE = "application/x-dosexec"
 
 async def judge(*parts: Part, problems: tuple[Any, ...] = (), **options: Any) -> Verdict:
     sample = Sample(structure=structure(*parts, problems=problems))
-    return await Content.make(sample.engines()).check(sample.message(), Content.parse_options(options))
+    return await Content(sample.engines()).check(sample.message(), Content.parse_options(options))
 
 
 async def test_without_options_everything_is_permitted_and_nothing_looked_into() -> None:
     sample = Sample()
-    assert (await Content.make(sample.engines()).check(sample.message(), ())).findings == ()
+    assert (await Content(sample.engines()).check(sample.message(), ())).findings == ()
     assert sample.asked == []
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from ksmg.checks.options import chosen_options, points
 from ksmg.checks.verdict import Check, Finding, Status, Verdict
 from ksmg.engines.rspamd import Action, Assessment
-from ksmg.engines.shared import Engines
 from ksmg.mail.message import Message
 
 MOST_SYMBOLS = 15
@@ -31,14 +30,6 @@ class Antispam(Check):
     description = "tells spam and mass mail from other mail with Rspamd"
     statuses = (Status.SPAM, Status.PROBABLE_SPAM, Status.MASS_MAIL)
     order = 20
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-
-    @classmethod
-    def make(cls, engines: Engines) -> Self:
-        """Over rspamd."""
-        return cls(engines)
 
     @classmethod
     def parse_options(cls, document: Mapping[str, Any]) -> AntispamOptions:

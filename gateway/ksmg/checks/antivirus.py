@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from ksmg.checks.blame import infected_parts
 from ksmg.checks.verdict import Check, Finding, Status, Verdict, named
@@ -24,13 +24,8 @@ class Antivirus(Check):
     order = 10
 
     def __init__(self, engines: Engines) -> None:
-        self._engines = engines
+        super().__init__(engines)
         self._version = ""
-
-    @classmethod
-    def make(cls, engines: Engines) -> Self:
-        """Over clamd."""
-        return cls(engines)
 
     async def check(self, message: Message, options: Any) -> Verdict:
         """Infected, encrypted, with macros, or clean.

@@ -4,13 +4,12 @@ author's domain want done otherwise (DMARC)?
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from ksmg.checks.options import chosen_options, flag
 from ksmg.checks.verdict import Check, Finding, Status, Verdict
 from ksmg.engines.failure import Reason
 from ksmg.engines.rspamd import Assessment
-from ksmg.engines.shared import Engines
 from ksmg.mail.facts import Direction
 from ksmg.mail.message import Message
 from ksmg.settings.table import one_of
@@ -63,14 +62,6 @@ class Authentication(Check):
         Status.DMARC_NONE,
     )
     order = 50
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-
-    @classmethod
-    def make(cls, engines: Engines) -> Self:
-        """Over rspamd."""
-        return cls(engines)
 
     @classmethod
     def parse_options(cls, document: Mapping[str, Any]) -> AuthenticationOptions:

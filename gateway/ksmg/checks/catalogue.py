@@ -22,7 +22,7 @@ def check_classes() -> dict[str, type[Check]]:
 def make_checks(settings: Settings, clamd: Path = CLAMD_SOCKET, rspamd: Path = RSPAMD_SOCKET) -> list[Check]:
     """The checks, in the same order, over the same engines."""
     engines = Engines(settings, clamd, rspamd)
-    return [found.make(engines) for found in check_classes().values()]
+    return [found(engines) for found in check_classes().values()]
 
 
 def _classes() -> Iterator[type[Check]]:

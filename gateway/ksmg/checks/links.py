@@ -5,14 +5,13 @@ Nothing is looked up elsewhere: text is compared with link, and link with the li
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from ksmg.checks.link_targets import BRANDS, NONE, LinkTargets, target
 from ksmg.checks.options import chosen_options, flag, words
 from ksmg.checks.verdict import Check, Finding, Status, Verdict, named
 from ksmg.engines.clamd import Scan
 from ksmg.engines.rspamd import Assessment, Link
-from ksmg.engines.shared import Engines
 from ksmg.mail.message import Message
 
 _PHISHING = frozenset({
@@ -51,14 +50,6 @@ class Links(Check):
     description = "finds phishing and malicious links without asking anyone"
     statuses = (Status.MALICIOUS_LINK, Status.PHISHING)
     order = 30
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-
-    @classmethod
-    def make(cls, engines: Engines) -> Self:
-        """Over rspamd and clamd."""
-        return cls(engines)
 
     @classmethod
     def parse_options(cls, document: Mapping[str, Any]) -> LinksOptions:

@@ -4,7 +4,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ksmg.engines.failure import Reason
 from ksmg.engines.shared import Engines
@@ -124,10 +124,9 @@ class Check(ABC):
     outdated: bool = False
     """Whether the last probe found the engine working with missing or old signatures."""
 
-    @classmethod
-    def make(cls, engines: Engines) -> Self:  # noqa: ARG003 - for those that have an engine
-        """The check, over the engines that all share, which know the settings too. This one needs none of them."""
-        return cls()
+    def __init__(self, engines: Engines) -> None:
+        """Over the engines that all checks share; they know the settings too."""
+        self._engines = engines
 
     @classmethod
     def parse_options(cls, document: Mapping[str, Any]) -> Hashable:
