@@ -31,7 +31,8 @@ class Discarded:
     """What became of the free blocks of a file system.
 
     `bytes` were given back to the device; what it then answers for them is the device's affair, mostly zeros. `held`
-    are kept by the file system for files that are open, and were not given back. `reason` says why none could be.
+    are kept ready by the file system, for small files and for those that are open, and were not given back. `reason`
+    says why none could be.
     """
 
     bytes: int
@@ -58,8 +59,10 @@ def closing_without_trace(connection: sqlite3.Connection) -> Iterator[sqlite3.Co
     try:
         yield connection
     finally:
-        held = _hold(log) if log else None
-        connection.close()
+        try:
+            held = _hold(log) if log else None
+        finally:
+            connection.close()
         if held:
             _settle(held)
 

@@ -118,7 +118,7 @@ def _lines(row: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _space(one: Mapping[str, Any]) -> str:
-    held = f", {one['held_bytes']} held for files that are open" if one["held_bytes"] else ""
+    held = f", {one['held_bytes']} kept ready by the file system" if one["held_bytes"] else ""
     done = one["not_discarded"] or f"{one['discarded_bytes']} bytes given back to the device{held}"
     return f"  {one['directory']}: {done}"
 
